@@ -1,0 +1,67 @@
+// What becomes of a result: image, oci, docker, local, tar. One row each in daemon/exporter/table.cc.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/cancel.h"
+#include "daemon/cache/ref.h"
+#include "daemon/session/session.h"
+
+namespace bk::exporter {
+
+// The result of a frontend: one ref, or one a platform, with metadata ("containerimage.config[/PLATFORM]", "refs.platforms", …).
+struct Result {
+  cache::ImmutablePtr ref;                          // single result; null: empty tree
+  std::map<std::string, cache::ImmutablePtr> refs;  // by platform id
+  bool is_map = false;
+  std::map<std::string, std::string> metadata;
+};
+
+struct ExportContext {
+  std::string session_id;  // of the client that asked
+  std::string exporter_id;  // "" for the first of old clients; index text otherwise ("0", "1", …)
+  cache::FetchContext fetch;
+};
+
+// A finished export that still has to reach the client after the build's result is safe (may be null).
+struct ExportOutcome {
+  std::map<std::string, std::string> response;  // "containerimage.digest", "containerimage.config.digest", "image.name", …
+  std::vector<Descriptor> descriptors;          // what was made (for history)
+};
+
+class ExporterInstance {
+ public:
+  virtual ~ExporterInstance() = default;
+  virtual std::string Name() const = 0;  // progress text: "exporting to image"
+  virtual std::string Type() const = 0;  // "image", "oci", …
+  virtual absl::StatusOr<ExportOutcome> Export(const CancelToken& cancel, const Result& result, const ExportContext& context) = 0;
+  // The compression that this exporter asks of layers.
+  virtual CompressionChoice Compression() const = 0;
+};
+
+class Exporter {
+ public:
+  virtual ~Exporter() = default;
+  // Checks attributes; the reference's error texts.
+  virtual absl::StatusOr<std::unique_ptr<ExporterInstance>> Resolve(const std::map<std::string, std::string>& attrs) = 0;
+};
+
+// Sends blobs to registries; implemented by daemon/registry.
+class Pusher {
+ public:
+  virtual ~Pusher() = default;
+  struct Request {
+    std::string ref;  // normalised name with tag (or digest: canonical push)
+    bool insecure = false;
+    bool push_by_digest = false;
+    std::vector<Descriptor> blobs;    // layers and configs, in order; read through `read`
+    std::vector<Descriptor> manifests;  // children first, the root last
+  };
+  virtual absl::Status Push(const CancelToken& cancel, const cache::FetchContext& context, const Request& request) = 0;
+};
+
+}  // namespace bk::exporter

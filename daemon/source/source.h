@@ -1,0 +1,71 @@
+// Where trees come from: docker-image://, oci-layout://, local://, later git://, http(s)://, docker-image+blob://.
+//
+// An identifier with attributes becomes a SourceInstance, which gives cache keys and, if those miss, a ref (trap 12).
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/cancel.h"
+#include "base/platform.h"
+#include "daemon/cache/ref.h"
+#include "daemon/session/session.h"
+
+namespace bk::source {
+
+struct SourceRequest {
+  std::string identifier;                    // "docker-image://docker.io/library/busybox:latest"
+  std::map<std::string, std::string> attrs;  // of the SourceOp
+  Platform platform;                         // normalised
+};
+
+struct SourceKey {
+  std::string key;  // hashed as it stands by the op ("session:…" keys are random: never persisted)
+  std::string pin;  // what it resolved to (digest, commit, …)
+  bool done = true;
+};
+
+class SourceInstance {
+ public:
+  virtual ~SourceInstance() = default;
+  virtual absl::StatusOr<SourceKey> CacheKey(const CancelToken& cancel, const cache::FetchContext& context, int index) = 0;
+  // A null ref is the empty tree.
+  virtual absl::StatusOr<cache::ImmutablePtr> Snapshot(const CancelToken& cancel, const cache::FetchContext& context) = 0;
+};
+
+struct ResolvedImage {
+  std::string ref;     // as asked, with the digest added
+  Digest digest;       // of the index or manifest that the name points at
+  std::string config;  // JSON; empty when not asked for
+};
+
+struct ImageResolveOptions {
+  Platform platform;
+  enum class Mode { kDefault, kForcePull, kPreferLocal } mode = Mode::kDefault;
+  bool need_config = true;
+  std::string session_id, store_id;  // oci-layout only: the client's store
+  std::string log_name;              // progress vertex "[internal] load metadata for …"
+};
+
+class Source {
+ public:
+  virtual ~Source() = default;
+  // Checks identifier and attributes; InvalidArgument / Unknown with the reference's texts. Never blocks.
+  virtual absl::StatusOr<std::unique_ptr<SourceInstance>> Resolve(const SourceRequest& request) = 0;
+  // Canonical text of an identifier (what a source policy would put in its place).
+  virtual absl::StatusOr<std::string> Canonical(const std::string& identifier) = 0;
+  // Metadata without content, for frontends. Unimplemented unless the source is an image store.
+  virtual absl::StatusOr<ResolvedImage> ResolveImage(const CancelToken& cancel, const cache::FetchContext& context, const std::string& identifier, const ImageResolveOptions& options) = 0;
+};
+
+// By scheme of the identifier; the table is daemon/source/table.cc.
+class SourceManager {
+ public:
+  virtual ~SourceManager() = default;
+  virtual absl::StatusOr<Source*> ForIdentifier(const std::string& identifier) = 0;
+};
+
+}  // namespace bk::source
