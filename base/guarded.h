@@ -35,11 +35,12 @@ class Guarded {
   // As With, then wakes all waiters.
   template <typename F>
   auto Change(F&& f) {
+    std::lock_guard lock(mutex_);
+    // Woken under the lock: a waiter may destroy this object as soon as it sees the change.
     struct Wake {
       std::condition_variable& changed;
       ~Wake() { changed.notify_all(); }
     } wake{changed_};
-    std::lock_guard lock(mutex_);
     return f(value_);
   }
   // Blocks until `ready(value)`, then runs `f(value)` under the same lock.
