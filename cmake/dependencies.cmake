@@ -2,6 +2,7 @@
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 find_package(OpenSSL REQUIRED)
+find_package(ZLIB REQUIRED)
 if(BK_STATIC)
   set(CMAKE_FIND_LIBRARY_SUFFIXES .a .so)
 endif()

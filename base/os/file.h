@@ -47,6 +47,7 @@ class TempDir {
   }
   ~TempDir();
   const std::string& path() const { return path_; }
+  std::string Release() { return std::exchange(path_, {}); }  // keeps the directory
 
  private:
   std::string path_;

@@ -53,7 +53,7 @@ void AddHeader(grpc::ClientContext& context, const std::string& key, const std::
   if (escape) context.AddMetadata(key + "-encoded", "1");
 }
 
-bool IsUnimplemented(const absl::Status& status) { return status.code() == absl::StatusCode::kUnimplemented; }
+bool ClientLacksMethod(const absl::Status& status) { return status.code() == absl::StatusCode::kUnimplemented; }
 
 }  // namespace
 
@@ -106,7 +106,7 @@ absl::StatusOr<std::string> GrpcSession::GetSecret(const CancelToken& cancel, co
   auto stub = moby::buildkit::secrets::v1::Secrets::NewStub(channel_);
   absl::Status status = call.Result(stub->GetSecret(call.context(), request, &response));
   // The method list is not consulted for secrets; a client without them counts as not having this one.
-  if (IsUnimplemented(status) || absl::IsNotFound(status)) return NotFound("secret ", id, ": not found");
+  if (ClientLacksMethod(status) || absl::IsNotFound(status)) return NotFound("secret ", id, ": not found");
   BK_RETURN_IF_ERROR(status);
   return std::move(*response.mutable_data());
 }
@@ -118,7 +118,7 @@ absl::StatusOr<Credentials> GrpcSession::GetCredentials(const CancelToken& cance
   moby::filesync::v1::CredentialsResponse response;
   request.set_host(host);
   absl::Status status = call.Result(Auth::NewStub(channel_)->Credentials(call.context(), request, &response));
-  if (IsUnimplemented(status)) return Credentials{};
+  if (ClientLacksMethod(status)) return Credentials{};
   BK_RETURN_IF_ERROR(status);
   return Credentials{response.username(), response.secret()};
 }
@@ -145,7 +145,7 @@ absl::StatusOr<std::string> GrpcSession::GetTokenAuthority(const CancelToken& ca
   request.set_host(host);
   request.set_salt(salt);
   absl::Status status = call.Result(Auth::NewStub(channel_)->GetTokenAuthority(call.context(), request, &response));
-  if (IsUnimplemented(status) || absl::IsUnavailable(status)) return std::string();
+  if (ClientLacksMethod(status) || absl::IsUnavailable(status)) return std::string();
   BK_RETURN_IF_ERROR(status);
   if (response.publickey().size() != 32) return Unknown("invalid pubkey length ", response.publickey().size());
   return response.publickey();
@@ -160,7 +160,7 @@ absl::StatusOr<std::string> GrpcSession::VerifyTokenAuthority(const CancelToken&
   request.set_salt(salt);
   request.set_payload(payload);
   absl::Status status = call.Result(Auth::NewStub(channel_)->VerifyTokenAuthority(call.context(), request, &response));
-  if (IsUnimplemented(status)) return std::string();
+  if (ClientLacksMethod(status)) return std::string();
   BK_RETURN_IF_ERROR(status);
   return response.signed_();
 }

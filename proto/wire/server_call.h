@@ -91,6 +91,9 @@ template <typename Request, typename Response>
 class BidiStream : public Writer<Response> {
  public:
   virtual bool Read(Request& request) = 0;  // false at the client's half-close or when it is gone
+  // Makes a blocked Read return false: ours ends the call by itself once the handler returns, so a reader must not
+  // hold it up.
+  virtual void Cancel() = 0;
 };
 
 template <typename Request, typename Response>
@@ -104,10 +107,16 @@ grpc::ServerBidiReactor<Request, Response>* RunBidi(TaskGroup& tasks,
     CancelSource cancel;
     Guarded<State> state;
     std::shared_ptr<Call> self;
+    Request incoming;  // gRPC may still write here after a cancelled Read returned
     bool Read(Request& request) override {
       if (state.With([](State& s) { return s.ended ? true : (s.reading = true, false); })) return false;
-      this->StartRead(&request);
-      return state.WaitThen([](State& s) { return !s.reading; }, [](State& s) { return !s.ended; });
+      this->StartRead(&incoming);
+      bool ok = state.WaitThen([](State& s) { return !s.reading || s.ended; }, [](State& s) { return !s.ended; });
+      if (ok) request = std::move(incoming);
+      return ok;
+    }
+    void Cancel() override {
+      state.Change([](State& s) { s.ended = true; });
     }
     absl::Status Write(const Response& response) override {
       if (state.With([](State& s) { return s.broken ? true : (s.writing = true, false); })) return bk::Cancelled("context canceled");

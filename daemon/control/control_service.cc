@@ -1,0 +1,156 @@
+#include "daemon/control/control_service.h"
+
+#include <ctime>
+
+#include "base/version.h"
+#include "daemon/control/convert.h"
+#include "daemon/control/status_queue.h"
+
+namespace bk::control {
+namespace {
+
+void FillVersion(moby::buildkit::v1::types::BuildkitVersion& out) {
+  out.set_package(kPackage);
+  out.set_version(kVersion);
+  out.set_revision(kRevision);
+  out.set_dockerfileversion(kDockerfileVersion);
+}
+
+std::string Rfc3339Now() {
+  timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  tm parts;
+  gmtime_r(&now.tv_sec, &parts);
+  char seconds[32], text[48];
+  strftime(seconds, sizeof seconds, "%Y-%m-%dT%H:%M:%S", &parts);
+  snprintf(text, sizeof text, "%s.%09ldZ", seconds, now.tv_nsec);
+  return text;
+}
+
+session::ConnectedSessions::Headers SessionHeaders(const grpc::CallbackServerContext& context) {
+  session::ConnectedSessions::Headers headers;
+  for (const auto& [key, value] : context.client_metadata()) {
+    headers.emplace(std::string(key.data(), key.size()), std::string(value.data(), value.size()));
+  }
+  return headers;
+}
+
+}  // namespace
+
+bool ControlService::WaitForBuilds(std::chrono::milliseconds timeout) {
+  return builds_.WaitFor(timeout, [](int n) { return n == 0; });
+}
+
+grpc::ServerUnaryReactor* ControlService::Info(grpc::CallbackServerContext* context, const api::InfoRequest*, api::InfoResponse* response) {
+  FillVersion(*response->mutable_buildkitversion());
+  return wire::Answer(context, absl::OkStatus());
+}
+
+grpc::ServerUnaryReactor* ControlService::ListWorkers(grpc::CallbackServerContext* context, const api::ListWorkersRequest* request, api::ListWorkersResponse* response) {
+  if (request->filter_size() > 0) return wire::Answer(context, Unimplemented("worker filters are not built yet"));
+  for (const frontend::WorkerInfo& worker : parts_.engine->parts().workers) {
+    auto* record = response->add_record();
+    record->set_id(worker.id);
+    for (const auto& [key, value] : worker.labels) (*record->mutable_labels())[key] = value;
+    for (const Platform& platform : worker.platforms) *record->add_platforms() = ToWire(platform);
+    for (const cache::PruneOptions& rule : parts_.gc_policy) {
+      auto* policy = record->add_gcpolicy();
+      policy->set_all(rule.all);
+      policy->set_keepduration(rule.keep_duration_ns);
+      policy->set_reservedspace(rule.reserved_bytes);
+      policy->set_maxusedspace(rule.max_used_bytes);
+      policy->set_minfreespace(rule.min_free_bytes);
+      for (const std::string& filter : rule.filter) policy->add_filters(filter);
+    }
+    FillVersion(*record->mutable_buildkitversion());
+  }
+  return wire::Answer(context, absl::OkStatus());
+}
+
+grpc::ServerUnaryReactor* ControlService::DiskUsage(grpc::CallbackServerContext* context, const api::DiskUsageRequest* request, api::DiskUsageResponse* response) {
+  std::vector<std::string> filter(request->filter().begin(), request->filter().end());
+  int64_t age_limit_ns = request->agelimit();
+  return wire::RunUnary<api::DiskUsageResponse>(*parts_.tasks, context, response, [this, filter, age_limit_ns](const CancelToken& cancel, api::DiskUsageResponse& out) -> absl::Status {
+    BK_TRY(auto records, parts_.engine->parts().cache->DiskUsage(cancel, filter));
+    int64_t oldest = age_limit_ns > 0 ? solver::NowNs() - age_limit_ns : 0;
+    for (const cache::UsageRecord& record : records) {
+      if (record.last_used_ns >= oldest || oldest == 0) *out.add_record() = ToWire(record);
+    }
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerWriteReactor<api::UsageRecord>* ControlService::Prune(grpc::CallbackServerContext*, const api::PruneRequest* request) {
+  cache::PruneOptions options;
+  options.filter = {request->filter().begin(), request->filter().end()};
+  options.all = request->all();
+  options.keep_duration_ns = request->keepduration();
+  options.reserved_bytes = request->reservedspace();
+  options.max_used_bytes = request->maxusedspace();
+  options.min_free_bytes = request->minfreespace();
+  return wire::RunServerStream<api::UsageRecord>(*parts_.tasks, [this, options](const CancelToken& cancel, wire::Writer<api::UsageRecord>& writer) {
+    return parts_.engine->parts().cache->Prune(cancel, {options}, [&](const cache::UsageRecord& record) { writer.Write(ToWire(record)).IgnoreError(); });
+  });
+}
+
+grpc::ServerUnaryReactor* ControlService::Solve(grpc::CallbackServerContext* context, const api::SolveRequest* request, api::SolveResponse* response) {
+  if (draining_) return wire::Answer(context, Unavailable("the daemon is shutting down and takes no new builds"));
+  return wire::RunUnary<api::SolveResponse>(*parts_.tasks, context, response, [this, request = *request](const CancelToken& cancel, api::SolveResponse& out) {
+    builds_.With([](int& n) { n++; });
+    absl::Status status = RunBuild(cancel, request, out);
+    builds_.Change([](int& n) { n--; });
+    return status;
+  });
+}
+
+absl::Status ControlService::RunBuild(const CancelToken& client, const api::SolveRequest& request, api::SolveResponse& response) {
+  CancelSource cancel(client);
+  CancelCallback on_shutdown(parts_.shutdown, [&] { cancel.Cancel(Unavailable("the daemon is shutting down")); });
+  BK_TRY(llb::BuildRequest build, FromWire(request));
+  if (!build.internal) parts_.history->Started(request);
+  auto outcome = parts_.engine->Solve(cancel.token(), build);
+  if (!build.internal) parts_.history->Completed(build.ref, outcome.status(), outcome.ok() ? outcome->exporter_response : std::map<std::string, std::string>());
+  if (parts_.after_build) parts_.after_build();
+  BK_RETURN_IF_ERROR(outcome.status());
+  for (const auto& [key, value] : outcome->exporter_response) (*response.mutable_exporterresponse())[key] = value;
+  return absl::OkStatus();
+}
+
+grpc::ServerWriteReactor<api::StatusResponse>* ControlService::Status(grpc::CallbackServerContext* context, const api::StatusRequest* request) {
+  context->AddInitialMetadata("buildkit-current-timestamp", Rfc3339Now());
+  return wire::RunServerStream<api::StatusResponse>(*parts_.tasks, [this, ref = request->ref()](const CancelToken& cancel, wire::Writer<api::StatusResponse>& writer) {
+    writer.SendHeaders();
+    StatusQueue queue;
+    absl::Status status;
+    TaskGroup source;
+    source.Run([&] {
+      status = parts_.engine->Status(cancel, ref, queue);
+      queue.Close();
+    });
+    while (auto batch = queue.Take()) {
+      if (!writer.Write(*batch).ok()) break;
+    }
+    source.Wait();
+    return status;
+  });
+}
+
+grpc::ServerBidiReactor<api::BytesMessage, api::BytesMessage>* ControlService::Session(grpc::CallbackServerContext* context) {
+  return wire::RunBidi<api::BytesMessage, api::BytesMessage>(
+      *parts_.tasks, [this, headers = SessionHeaders(*context)](const CancelToken& cancel, session::ConnectedSessions::Stream& stream) {
+        return parts_.sessions->Serve(cancel, stream, headers);
+      });
+}
+
+grpc::ServerWriteReactor<api::BuildHistoryEvent>* ControlService::ListenBuildHistory(grpc::CallbackServerContext*, const api::BuildHistoryRequest* request) {
+  return wire::RunServerStream<api::BuildHistoryEvent>(*parts_.tasks, [this, request = *request](const CancelToken& cancel, wire::Writer<api::BuildHistoryEvent>& writer) {
+    return parts_.history->Listen(cancel, request, [&](const api::BuildHistoryEvent& event) { return writer.Write(event); });
+  });
+}
+
+grpc::ServerUnaryReactor* ControlService::UpdateBuildHistory(grpc::CallbackServerContext* context, const api::UpdateBuildHistoryRequest* request, api::UpdateBuildHistoryResponse*) {
+  if (request->pinned() || !request->delete_()) return wire::Answer(context, Unimplemented("pinning and finalizing of history records are not built yet"));
+  return wire::Answer(context, parts_.history->Delete(request->ref()));
+}
+
+}  // namespace bk::control

@@ -1,0 +1,104 @@
+#include "daemon/control/history.h"
+
+#include <vector>
+
+#include "daemon/control/convert.h"
+#include "proto/wire/status_codec.h"
+
+namespace bk::control {
+namespace {
+
+constexpr size_t kRecords = 50;   // the reference's default [history] maxEntries
+constexpr size_t kEvents = 1000;  // what a slow listener may lag behind
+
+bool Wanted(const api::BuildHistoryRequest& request, const api::BuildHistoryRecord& record) {
+  if (!request.ref().empty() && request.ref() != record.ref()) return false;
+  return !request.activeonly() || !record.has_completedat();
+}
+
+}  // namespace
+
+void History::Add(State& state, api::BuildHistoryEventType type, const api::BuildHistoryRecord& record) {
+  api::BuildHistoryEvent event;
+  event.set_type(type);
+  *event.mutable_record() = record;
+  state.events.emplace_back(state.next_event++, std::move(event));
+  if (state.events.size() > kEvents) state.events.pop_front();
+}
+
+void History::Started(const api::SolveRequest& request) {
+  api::BuildHistoryRecord record;
+  record.set_ref(request.ref());
+  record.set_frontend(request.frontend());
+  *record.mutable_frontendattrs() = request.frontendattrs();
+  *record.mutable_exporters() = request.exporters();
+  *record.mutable_createdat() = Timestamp(solver::NowNs());
+  state_.Change([&](State& s) {
+    s.records.push_back(record);
+    if (s.records.size() > kRecords) s.records.pop_front();
+    Add(s, api::STARTED, record);
+  });
+}
+
+void History::Completed(const std::string& ref, const absl::Status& status, const std::map<std::string, std::string>& exporter_response) {
+  state_.Change([&](State& s) {
+    for (api::BuildHistoryRecord& record : s.records) {
+      if (record.ref() != ref || record.has_completedat()) continue;
+      *record.mutable_completedat() = Timestamp(solver::NowNs());
+      for (const auto& [key, value] : exporter_response) (*record.mutable_exporterresponse())[key] = value;
+      if (!status.ok()) *record.mutable_error() = wire::ToProto(status);
+      Add(s, api::COMPLETE, record);
+    }
+  });
+}
+
+absl::Status History::Delete(const std::string& ref) {
+  state_.Change([&](State& s) {
+    for (auto it = s.records.begin(); it != s.records.end();) {
+      if (it->ref() == ref) {
+        Add(s, api::DELETED, *it);
+        it = s.records.erase(it);
+      } else {
+        ++it;
+      }
+    }
+  });
+  return absl::OkStatus();
+}
+
+absl::Status History::Listen(const CancelToken& cancel, const api::BuildHistoryRequest& request, const std::function<absl::Status(const api::BuildHistoryEvent&)>& send) {
+  if (request.filter_size() > 0) return Unimplemented("history filters are not built yet");
+  uint64_t next = 0;
+  std::vector<api::BuildHistoryEvent> batch;
+  state_.With([&](State& s) {
+    for (const api::BuildHistoryRecord& record : s.records) {
+      if (!Wanted(request, record)) continue;
+      api::BuildHistoryEvent event;
+      event.set_type(record.has_completedat() ? api::COMPLETE : api::STARTED);
+      *event.mutable_record() = record;
+      batch.push_back(std::move(event));
+    }
+    next = s.next_event;
+  });
+  if (request.limit() > 0 && batch.size() > static_cast<size_t>(request.limit())) {
+    batch.erase(batch.begin(), batch.end() - request.limit());  // the newest
+  }
+  for (const auto& event : batch) BK_RETURN_IF_ERROR(send(event));
+  if (request.earlyexit()) return absl::OkStatus();
+  CancelCallback wake(cancel, [this] { state_.Change([](State&) {}); });
+  while (true) {
+    batch = state_.WaitThen([&](State& s) { return s.next_event > next || cancel.cancelled(); },
+                            [&](State& s) {
+                              std::vector<api::BuildHistoryEvent> out;
+                              for (const auto& [number, event] : s.events) {
+                                if (number >= next && Wanted(request, event.record())) out.push_back(event);
+                              }
+                              next = s.next_event;
+                              return out;
+                            });
+    BK_RETURN_IF_ERROR(cancel.Check());
+    for (const auto& event : batch) BK_RETURN_IF_ERROR(send(event));
+  }
+}
+
+}  // namespace bk::control

@@ -1,0 +1,36 @@
+// The builds of this daemon's life, newest last: what clients ask about right after a build.
+//
+// Kept in memory and bounded; records on disk with logs and attestations are a later feature. Thread-safe.
+#pragma once
+
+#include <functional>
+#include <list>
+#include <map>
+
+#include "base/cancel.h"
+#include "base/guarded.h"
+#include "control/control.pb.h"
+
+namespace bk::control {
+
+namespace api = moby::buildkit::v1;
+
+class History {
+ public:
+  void Started(const api::SolveRequest& request);
+  void Completed(const std::string& ref, const absl::Status& status, const std::map<std::string, std::string>& exporter_response);
+  // Sends what is known, then (unless EarlyExit) what happens until `cancel`.
+  absl::Status Listen(const CancelToken& cancel, const api::BuildHistoryRequest& request, const std::function<absl::Status(const api::BuildHistoryEvent&)>& send);
+  absl::Status Delete(const std::string& ref);  // missing is fine
+
+ private:
+  struct State {
+    std::list<api::BuildHistoryRecord> records;
+    uint64_t next_event = 0;
+    std::list<std::pair<uint64_t, api::BuildHistoryEvent>> events;  // the newest, for listeners
+  };
+  static void Add(State& state, api::BuildHistoryEventType type, const api::BuildHistoryRecord& record);
+  Guarded<State> state_;
+};
+
+}  // namespace bk::control

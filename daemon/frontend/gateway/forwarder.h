@@ -1,0 +1,74 @@
+// One build whose frontend runs in the client: its LLBBridge calls, turned into calls of the build's Bridge (trap 1).
+//
+// Refs are known to the client by random ids that live as long as the build. Requests and answers are the wire's own
+// messages; gRPC itself stays in control/. All calls may block. Thread-safe.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/guarded.h"
+#include "daemon/frontend/bridge.h"
+#include "frontend/gateway.pb.h"
+
+namespace bk::frontend::gateway {
+
+namespace api = moby::buildkit::v1::frontend;
+
+using Inputs = std::map<std::string, std::shared_ptr<const pb::Definition>>;
+
+class Forwarder {
+ public:
+  // `bridge` must outlive the last call.
+  Forwarder(Bridge& bridge, Inputs inputs) : bridge_(bridge), inputs_(std::move(inputs)) {}
+
+  absl::StatusOr<api::PongResponse> Ping();
+  absl::StatusOr<api::SolveResponse> Solve(const CancelToken& cancel, const api::SolveRequest& request);
+  absl::StatusOr<api::ResolveImageConfigResponse> ResolveImageConfig(const CancelToken& cancel, const api::ResolveImageConfigRequest& request);
+  absl::StatusOr<api::ResolveSourceMetaResponse> ResolveSourceMeta(const CancelToken& cancel, const api::ResolveSourceMetaRequest& request);
+  absl::StatusOr<api::ReadFileResponse> ReadFile(const CancelToken& cancel, const api::ReadFileRequest& request);
+  absl::StatusOr<api::ReadDirResponse> ReadDir(const CancelToken& cancel, const api::ReadDirRequest& request);
+  absl::StatusOr<api::StatFileResponse> StatFile(const CancelToken& cancel, const api::StatFileRequest& request);
+  absl::StatusOr<api::EvaluateResponse> Evaluate(const CancelToken& cancel, const api::EvaluateRequest& request);
+  absl::StatusOr<api::InputsResponse> GetInputs();
+  absl::StatusOr<api::WarnResponse> Warn(const api::WarnRequest& request);
+  absl::StatusOr<api::ReturnResponse> Return(const api::ReturnRequest& request);
+
+  // Blocks until the client returned a result or an error, or `cancel`.
+  absl::StatusOr<Result> Wait(const CancelToken& cancel);
+
+ private:
+  struct State {
+    std::map<std::string, RefPtr> refs;
+    bool done = false;
+    absl::Status error;
+    Result result;
+  };
+  absl::StatusOr<RefPtr> FindRef(const std::string& id);
+  // A null ref has the empty id.
+  std::string KeepRef(const RefPtr& ref);
+  void FillResult(const Result& result, bool as_refs, api::Result& out);
+  absl::StatusOr<Result> ReadResult(const api::Result& result);
+  absl::StatusOr<RefPtr> ReturnedRef(const std::string& id);
+  absl::Status Finish(absl::StatusOr<Result> outcome);
+
+  Bridge& bridge_;
+  const Inputs inputs_;
+  Guarded<State> state_;
+};
+
+// The builds that wait for a client's frontend, by build id.
+class Forwarders {
+ public:
+  void Register(const std::string& build_id, std::shared_ptr<Forwarder> forwarder);
+  void Unregister(const std::string& build_id);
+  // Waits up to 3 s for the build to register: the call may come before Control.Solve (trap 1).
+  // NotFound `no such job ID` with the reference's text.
+  absl::StatusOr<std::shared_ptr<Forwarder>> Find(const CancelToken& cancel, const std::string& build_id);
+
+ private:
+  Guarded<std::map<std::string, std::shared_ptr<Forwarder>>> builds_;
+};
+
+}  // namespace bk::frontend::gateway

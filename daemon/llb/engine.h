@@ -1,0 +1,77 @@
+// The recipe of a build: job → frontend or LLB → wait → export → done. The one place where the rooms of the daemon meet.
+//
+// Solve blocks until the build ended (one thread a build); Status may be asked before, during and shortly after it.
+// Thread-safe.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "daemon/cache/ref.h"
+#include "daemon/exporter/exporter.h"
+#include "daemon/frontend/frontend.h"
+#include "daemon/frontend/gateway/forwarder.h"
+#include "daemon/llb/vertex_load.h"
+#include "daemon/session/session.h"
+#include "daemon/solver/solver.h"
+#include "daemon/source/source.h"
+
+namespace bk::llb {
+
+struct ExportRequest {
+  std::string type;
+  std::map<std::string, std::string> attrs;
+};
+
+struct BuildRequest {
+  std::string ref, session_id;
+  std::shared_ptr<const pb::Definition> definition;  // null: absent, which is not the same as empty (trap 1)
+  std::string frontend;                              // "" with a null definition: the client runs it
+  std::map<std::string, std::string> frontend_attrs;
+  frontend::gateway::Inputs frontend_inputs;
+  std::vector<ExportRequest> exporters;
+  std::vector<frontend::CacheImport> cache_imports, cache_exports;
+  std::vector<std::string> entitlements;
+  bool internal = false;  // leaves no history
+};
+
+struct BuildResponse {
+  std::map<std::string, std::string> exporter_response;
+  std::vector<Descriptor> descriptors;
+};
+
+// What a daemon offers; borrowed, must outlive the engine.
+struct EngineParts {
+  solver::Solver* solver = nullptr;
+  cache::CacheManager* cache = nullptr;
+  source::SourceManager* sources = nullptr;
+  session::Manager* sessions = nullptr;
+  OpFactory* ops = nullptr;
+  std::map<std::string, exporter::Exporter*> exporters;
+  std::map<std::string, frontend::Frontend*> frontends;
+  std::vector<frontend::WorkerInfo> workers;
+  std::set<std::string> allowed_entitlements;  // by the daemon's configuration
+};
+
+class Engine {
+ public:
+  explicit Engine(EngineParts parts) : parts_(std::move(parts)) {}
+  absl::StatusOr<BuildResponse> Solve(const CancelToken& cancel, const BuildRequest& request);
+  // Says what the build said so far and goes on until it ends. Waits for a build that has not come yet (6 s), then
+  // NotFound `no such job REF`.
+  absl::Status Status(const CancelToken& cancel, const std::string& ref, solver::ProgressSink& sink);
+  frontend::gateway::Forwarders& forwarders() { return forwarders_; }
+  const EngineParts& parts() const { return parts_; }
+
+ private:
+  absl::StatusOr<BuildResponse> SolveJob(const CancelToken& cancel, const BuildRequest& request, solver::Job& job);
+
+  EngineParts parts_;
+  frontend::gateway::Forwarders forwarders_;
+};
+
+}  // namespace bk::llb

@@ -1,0 +1,126 @@
+#include "daemon/session/connected.h"
+
+#include <grpcpp/create_channel_posix.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "daemon/session/grpc_session.h"
+#include "proto/wire/grpc_setup.h"
+#include "proto/wire/tunnel.h"
+
+namespace bk::session {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::milliseconds kConnectWait(5000);
+constexpr std::chrono::milliseconds kHealthInterval(5000);
+constexpr std::chrono::milliseconds kHealthTimeout(15000);
+constexpr int kHealthFailures = 2;
+
+struct HealthRule {
+  std::chrono::milliseconds interval = kHealthInterval, timeout = kHealthTimeout;
+  int failures = kHealthFailures;
+};
+
+std::string First(const ConnectedSessions::Headers& headers, const char* key) {
+  auto it = headers.find(key);
+  return it == headers.end() ? "" : it->second;
+}
+
+// A client may ask for a faster rule (tests); never below one second, and then the first failure counts.
+HealthRule HealthRuleOf(const ConnectedSessions::Headers& headers) {
+  HealthRule rule;
+  int64_t ms = std::atoll(First(headers, "x-buildkit-session-health-custom-timeout").c_str());
+  if (ms > 0) {
+    rule.interval = rule.timeout = std::chrono::milliseconds(std::max<int64_t>(ms, 1000));
+    rule.failures = 1;
+  }
+  return rule;
+}
+
+// Checks the client until it fails or `gone`.
+absl::Status WatchHealth(GrpcSession& session, const HealthRule& rule, const CancelToken& gone) {
+  int failures = 0;
+  std::chrono::milliseconds last(0);
+  while (true) {
+    // After a failure the next check follows at once.
+    if (failures == 0 && !gone.SleepFor(rule.interval).ok()) return absl::OkStatus();
+    auto started = Clock::now();
+    absl::Status status = session.CheckHealth(std::max(rule.timeout, last * 3 / 2));
+    if (gone.cancelled()) return absl::OkStatus();
+    last = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - started);
+    failures = status.ok() ? 0 : failures + 1;
+    if (failures >= rule.failures) return Annotate(status, StrCat("session ", session.id(), " failed its health check"));
+  }
+}
+
+}  // namespace
+
+absl::Status ConnectedSessions::Serve(const CancelToken& cancel, Stream& stream, const Headers& headers) {
+  GrpcSession::Identity identity;
+  identity.id = First(headers, "x-docker-expose-session-uuid");
+  identity.name = First(headers, "x-docker-expose-session-name");
+  identity.shared_key = First(headers, "x-docker-expose-session-sharedkey");
+  auto [begin, end] = headers.equal_range("x-docker-expose-session-grpc-method");
+  for (auto it = begin; it != end; ++it) {
+    std::string method = it->second;
+    std::transform(method.begin(), method.end(), method.begin(), [](unsigned char c) { return std::tolower(c); });
+    identity.methods.insert(std::move(method));
+  }
+  if (identity.id.empty()) return InvalidArgument("session without an id (header x-docker-expose-session-uuid)");
+
+  BK_TRY(wire::TunnelEnds tunnel, wire::MakeTunnel());
+  auto channel = grpc::CreateCustomInsecureChannelFromFd("localhost", tunnel.grpc_end.Release(), wire::ChannelArguments());
+  auto session = std::make_shared<GrpcSession>(identity, std::move(channel));
+  sessions_.Change([&](auto& sessions) { sessions[identity.id] = session; });
+  log::Debug("session started", {{"session", identity.id}});
+
+  CancelSource ended(cancel);
+  TaskGroup tasks;
+  tasks.Run([&] {
+    wire::Pump(
+        tunnel.pump_end.get(),
+        [&](std::string_view bytes) {
+          moby::buildkit::v1::BytesMessage message;
+          message.set_data(bytes.data(), bytes.size());
+          return stream.Write(message).ok();
+        },
+        [&](std::string& bytes) {
+          moby::buildkit::v1::BytesMessage message;
+          if (!stream.Read(message)) return false;
+          bytes = std::move(*message.mutable_data());
+          return true;
+        },
+        [&] { ended.Cancel(); });
+  });
+  CancelCallback close_tunnel(ended.token(), [&] { shutdown(tunnel.pump_end.get(), SHUT_RDWR); });
+  absl::Status health = WatchHealth(*session, HealthRuleOf(headers), ended.token());
+  ended.Cancel();
+  session->End(Unavailable("session ", identity.id, " is gone"));
+  sessions_.Change([&](auto& sessions) {
+    if (auto it = sessions.find(identity.id); it != sessions.end() && it->second == session) sessions.erase(it);
+  });
+  stream.Cancel();
+  tasks.Wait();
+  log::Debug("session ended", {{"session", identity.id}});
+  return health;
+}
+
+absl::StatusOr<std::shared_ptr<Session>> ConnectedSessions::Get(const CancelToken& cancel, const std::string& full_id, bool no_wait) {
+  std::string id = full_id;
+  if (size_t colon = id.find(':'); colon != std::string::npos && colon + 1 < id.size()) id = id.substr(colon + 1);
+  CancelCallback wake(cancel, [this] { sessions_.Change([](auto&) {}); });
+  auto connected = [&](auto& sessions) { return sessions.contains(id) || cancel.cancelled() || no_wait; };
+  sessions_.WaitFor(kConnectWait, connected);
+  BK_RETURN_IF_ERROR(cancel.Check());
+  auto session = sessions_.With([&](auto& sessions) {
+    auto it = sessions.find(id);
+    return it == sessions.end() ? nullptr : it->second;
+  });
+  if (session == nullptr) return NotFound("no active session for ", id, ": context deadline exceeded");
+  return session;
+}
+
+}  // namespace bk::session

@@ -1,0 +1,35 @@
+#include "daemon/solver/job_state.h"
+
+#include "base/cancel.h"
+
+namespace bk::solver {
+
+void Deliver(const ProgressEvent& event, ProgressSink& sink) {
+  struct Visitor {
+    ProgressSink& sink;
+    void operator()(const VertexEvent& e) { sink.Vertex(e); }
+    void operator()(const StatusEvent& e) { sink.Status(e); }
+    void operator()(const LogEvent& e) { sink.Log(e); }
+    void operator()(const WarningEvent& e) { sink.Warning(e); }
+  };
+  std::visit(Visitor{sink}, event);
+}
+
+absl::Status EventLog::Follow(const CancelToken& cancel, ProgressSink& sink) {
+  CancelCallback wake(cancel, [this] { state_.Change([](State&) {}); });
+  size_t next = 0;
+  while (true) {
+    std::vector<ProgressEvent> batch;
+    bool closed = state_.WaitThen([&](State& s) { return s.events.size() > next || s.closed || cancel.cancelled(); },
+                                  [&](State& s) {
+                                    batch.assign(s.events.begin() + static_cast<ptrdiff_t>(next), s.events.end());
+                                    next = s.events.size();
+                                    return s.closed;
+                                  });
+    BK_RETURN_IF_ERROR(cancel.Check());
+    for (const ProgressEvent& event : batch) Deliver(event, sink);
+    if (closed && batch.empty()) return absl::OkStatus();
+  }
+}
+
+}  // namespace bk::solver
