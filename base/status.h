@@ -124,3 +124,11 @@ absl::Status ToStatus(const absl::StatusOr<T>& s) { return s.status(); }
     return std::move(tmp).status();  \
   }                                  \
   decl = *std::move(tmp)
+
+// BK_ASSIGN(x, Expr()): as BK_TRY for an existing object; one statement, so it may stand below an `if`.
+#define BK_ASSIGN(lhs, ...)                                 \
+  do {                                                      \
+    auto bk_or_ = (__VA_ARGS__);                            \
+    if (!bk_or_.ok()) return std::move(bk_or_).status();    \
+    lhs = *std::move(bk_or_);                               \
+  } while (false)
