@@ -1,0 +1,71 @@
+#include "daemon/cache/store.h"
+
+#include "base/os/file.h"
+#include "daemon/cache/manager.h"
+#include "daemon/solver/memory_storage.h"
+
+namespace bk::cache {
+namespace {
+
+// Cache keys on disk: all of them are in memory, changes go to the database as they are made.
+class KeyPersister : public solver::MemoryCacheKeyStorage::Persister {
+ public:
+  explicit KeyPersister(meta::Database* db) : db_(db) {}
+  void LinkAdded(const std::string& id, const solver::CacheLink& link, const std::string& target) override {
+    db_->Run("INSERT OR IGNORE INTO links VALUES(?,?,?,?,?,?)", {id, int64_t{link.input}, int64_t{link.output}, link.digest, link.selector, target}).IgnoreError();
+  }
+  void ResultAdded(const std::string& id, const solver::CacheResult& result) override {
+    db_->Run("INSERT OR REPLACE INTO results VALUES(?,?,?)", {id, result.id, result.created_ns}).IgnoreError();
+  }
+  void ResultRemoved(const std::string& result_id) override { db_->Run("DELETE FROM results WHERE result=?", {result_id}).IgnoreError(); }
+
+ private:
+  meta::Database* db_;
+};
+
+class DiskStore : public Store {
+ public:
+  absl::Status Init(const StoreOptions& options) {
+    BK_RETURN_IF_ERROR(os::MakeDirs(options.root, 0700));
+    BK_ASSIGN(db_, meta::Database::Open(options.root + "/store.db"));
+    BK_ASSIGN(content_, content::ContentStore::Open(options.root + "/content"));
+    BK_ASSIGN(choice_, snapshotter::MakeDriver(options.snapshotter, options.root + "/snapshots"));
+    manager_ = std::make_unique<Manager>(db_.get(), content_.get(), choice_.driver.get(), options.root);
+    BK_RETURN_IF_ERROR(manager_->Recover());
+    persister_ = std::make_unique<KeyPersister>(db_.get());
+    keys_ = std::make_unique<solver::MemoryCacheKeyStorage>(persister_.get());
+    manager_->OnRemoved([this](const std::string& id) { keys_->RemoveResult(id); });
+    return LoadKeys();
+  }
+  CacheManager& manager() override { return *manager_; }
+  content::ContentStore& content() override { return *content_; }
+  solver::CacheKeyStorage& keys() override { return *keys_; }
+  std::string snapshotter_name() const override { return choice_.driver->Name(); }
+  std::string snapshotter_reason() const override { return choice_.reason; }
+
+ private:
+  absl::Status LoadKeys() {
+    // Results whose record is gone are of no use; links cost little and may lead to later results again.
+    BK_RETURN_IF_ERROR(db_->Run("DELETE FROM results WHERE result NOT IN (SELECT id FROM records)"));
+    BK_RETURN_IF_ERROR(db_->Query("SELECT id,input,output,digest,selector,target FROM links", {}, [&](const meta::Row& row) {
+      keys_->RestoreLink(row.Text(0), {static_cast<int>(row.Int(1)), static_cast<int>(row.Int(2)), row.Text(3), row.Text(4)}, row.Text(5));
+    }));
+    return db_->Query("SELECT id,result,created FROM results", {}, [&](const meta::Row& row) { keys_->RestoreResult(row.Text(0), {row.Text(1), row.Int(2)}); });
+  }
+  std::unique_ptr<meta::Database> db_;
+  std::unique_ptr<content::ContentStore> content_;
+  snapshotter::DriverChoice choice_;
+  std::unique_ptr<Manager> manager_;
+  std::unique_ptr<KeyPersister> persister_;
+  std::unique_ptr<solver::MemoryCacheKeyStorage> keys_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) {
+  auto store = std::make_unique<DiskStore>();
+  BK_RETURN_IF_ERROR(store->Init(options));
+  return store;
+}
+
+}  // namespace bk::cache

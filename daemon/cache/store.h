@@ -1,0 +1,33 @@
+// The daemon's state directory: database, blobs, snapshots and the records over them, opened and recovered as one.
+//
+// Layout and recovery: docs/store.md. Thread-safe.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "daemon/cache/ref.h"
+#include "daemon/solver/cache_storage.h"
+#include "snapshotter/content/content_store.h"
+
+namespace bk::cache {
+
+struct StoreOptions {
+  std::string root;
+  std::string snapshotter = "auto";
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+  // Opens, removes what a crash left behind, and says which snapshotter was chosen and why.
+  static absl::StatusOr<std::unique_ptr<Store>> Open(const StoreOptions& options);
+
+  virtual CacheManager& manager() = 0;
+  virtual content::ContentStore& content() = 0;
+  virtual solver::CacheKeyStorage& keys() = 0;
+  virtual std::string snapshotter_name() const = 0;
+  virtual std::string snapshotter_reason() const = 0;
+};
+
+}  // namespace bk::cache

@@ -1,0 +1,84 @@
+#include "snapshotter/content/content_store.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+
+#include "base/id.h"
+#include "base/os/file.h"
+
+namespace bk::content {
+namespace {
+
+std::string BlobPath(const std::string& root, const Digest& digest) { return StrCat(root, "/blobs/", digest.algorithm(), "/", digest.hex()); }
+
+}  // namespace
+
+Ingest::~Ingest() {
+  if (!path_.empty()) unlink(path_.c_str());
+}
+
+absl::Status Ingest::Write(std::string_view bytes) {
+  hasher_.Update(bytes);
+  size_ += static_cast<int64_t>(bytes.size());
+  return os::WriteAll(fd_.get(), bytes);
+}
+
+absl::StatusOr<Digest> Ingest::Commit(const Digest& expected, int64_t expected_size) {
+  Digest digest = hasher_.FinishDigest();
+  if (expected_size >= 0 && size_ != expected_size) return FailedPrecondition("unexpected commit size ", size_, ", expected ", expected_size);
+  if (!expected.empty() && digest != expected) return FailedPrecondition("unexpected commit digest ", digest.str(), ", expected ", expected.str());
+  if (rename(path_.c_str(), BlobPath(root_, digest).c_str()) < 0) return ErrnoError(errno, StrCat("commit blob ", digest.str()));
+  path_.clear();
+  fd_.Reset();
+  return digest;
+}
+
+absl::StatusOr<std::unique_ptr<ContentStore>> ContentStore::Open(const std::string& root) {
+  BK_RETURN_IF_ERROR(os::RemoveAll(root + "/ingest"));
+  BK_RETURN_IF_ERROR(os::MakeDirs(root + "/ingest", 0700));
+  BK_RETURN_IF_ERROR(os::MakeDirs(root + "/blobs/sha256", 0700));
+  return std::unique_ptr<ContentStore>(new ContentStore(root));
+}
+
+std::string ContentStore::Path(const Digest& digest) const { return BlobPath(root_, digest); }
+
+absl::StatusOr<Ingest> ContentStore::NewIngest() {
+  std::string path = StrCat(root_, "/ingest/", NewId());
+  BK_TRY(os::UniqueFd fd, os::Open(path, O_WRONLY | O_CREAT | O_EXCL, 0600));
+  return Ingest(path, root_, std::move(fd));
+}
+
+absl::StatusOr<int64_t> ContentStore::Size(const Digest& digest) const {
+  struct stat st;
+  if (digest.empty() || stat(Path(digest).c_str(), &st) < 0) return NotFound("content ", digest.str(), ": not found");
+  return st.st_size;
+}
+
+absl::StatusOr<os::UniqueFd> ContentStore::OpenBlob(const Digest& digest) const {
+  auto fd = os::Open(Path(digest), O_RDONLY);
+  if (!fd.ok()) return NotFound("content ", digest.str(), ": not found");
+  return fd;
+}
+
+absl::StatusOr<std::string> ContentStore::Read(const Digest& digest, uint64_t limit_bytes) const {
+  BK_TRY(os::UniqueFd fd, OpenBlob(digest));
+  return os::ReadAll(fd.get(), limit_bytes);
+}
+
+absl::Status ContentStore::Put(std::string_view bytes, const Digest& digest) {
+  if (Has(digest)) return absl::OkStatus();
+  BK_TRY(Ingest ingest, NewIngest());
+  BK_RETURN_IF_ERROR(ingest.Write(bytes));
+  return ingest.Commit(digest, static_cast<int64_t>(bytes.size())).status();
+}
+
+absl::Status ContentStore::Remove(const Digest& digest) {
+  if (unlink(Path(digest).c_str()) < 0 && errno != ENOENT) return ErrnoError(errno, StrCat("remove blob ", digest.str()));
+  return absl::OkStatus();
+}
+
+}  // namespace bk::content

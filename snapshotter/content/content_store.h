@@ -1,0 +1,53 @@
+// Blobs by digest: <root>/blobs/<algorithm>/<hex>, written to <root>/ingest first.
+//
+// A blob appears under its final name only after its digest was verified; a crash leaves at most files in ingest, which
+// are removed at the next start. Thread-safe. Layout: OCI image-layout v1.1 "blobs"; docs/store.md.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/digest.h"
+#include "base/os/unique_fd.h"
+#include "base/status.h"
+
+namespace bk::content {
+
+// One blob being written. Dropped without trace unless committed.
+class Ingest {
+ public:
+  ~Ingest();
+  Ingest(Ingest&&) = default;
+  absl::Status Write(std::string_view bytes);
+  int64_t size_bytes() const { return size_; }
+  // Makes the bytes visible. `expected` empty: whatever they are. FailedPrecondition if the digest or (unless negative)
+  // the size differ. Returns the digest.
+  absl::StatusOr<Digest> Commit(const Digest& expected, int64_t expected_size);
+
+ private:
+  friend class ContentStore;
+  Ingest(std::string path, std::string root, os::UniqueFd fd) : path_(std::move(path)), root_(std::move(root)), fd_(std::move(fd)) {}
+  std::string path_, root_;
+  os::UniqueFd fd_;
+  Sha256 hasher_;
+  int64_t size_ = 0;
+};
+
+class ContentStore {
+ public:
+  static absl::StatusOr<std::unique_ptr<ContentStore>> Open(const std::string& root);
+  absl::StatusOr<Ingest> NewIngest();
+  absl::StatusOr<int64_t> Size(const Digest& digest) const;  // NotFound
+  bool Has(const Digest& digest) const { return Size(digest).ok(); }
+  absl::StatusOr<os::UniqueFd> OpenBlob(const Digest& digest) const;  // NotFound
+  absl::StatusOr<std::string> Read(const Digest& digest, uint64_t limit_bytes) const;
+  absl::Status Put(std::string_view bytes, const Digest& digest);  // present already is fine
+  absl::Status Remove(const Digest& digest);
+  std::string Path(const Digest& digest) const;
+
+ private:
+  explicit ContentStore(std::string root) : root_(std::move(root)) {}
+  const std::string root_;
+};
+
+}  // namespace bk::content
