@@ -11,7 +11,9 @@ namespace {
 
 constexpr size_t kMaxLine = 65535;  // Go's bufio.MaxScanTokenSize - 1
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
-constexpr std::string_view kEscaped = ".+()|{}$";  // special in a regular expression, plain in a pattern
+// Plain in a pattern, though special in a regular expression. `|`, `{` and `}` keep their meaning there: the reference
+// means to escape them and does not.
+constexpr std::string_view kEscaped = ".+()$";
 
 absl::Status BadPattern() { return InvalidArgument("syntax error in pattern"); }
 
@@ -112,7 +114,7 @@ absl::Status IgnorePattern::Compile() {
     return BadPattern();
   }
   literal_ = text_.substr(0, text_.find_first_of("*?[]\\^"));
-  if (ValidUtf8(literal_) != literal_ || literal_.substr(0, kByteOrderMark.size()) == kByteOrderMark) literal_.clear();
+  if (text_.find_first_of("|{") != std::string::npos || ValidUtf8(literal_) != literal_ || literal_.substr(0, kByteOrderMark.size()) == kByteOrderMark) literal_.clear();
   regexp_ = std::move(regexp);
   return absl::OkStatus();
 }
@@ -195,13 +197,6 @@ absl::StatusOr<bool> PatternMatcher::MatchesUsingParentResults(std::string_view 
   }
   results = std::move(found);
   return matched;
-}
-
-absl::StatusOr<bool> MatchesIgnorePatterns(std::string_view path, std::span<const std::string> patterns) {
-  BK_TRY(PatternMatcher matcher, PatternMatcher::Create(patterns));
-  std::string cleaned = CleanPath(path);
-  if (cleaned == ".") return false;
-  return matcher.MatchesOrParentMatches(cleaned);
 }
 
 }  // namespace bk

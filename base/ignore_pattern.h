@@ -64,7 +64,4 @@ class PatternMatcher {
   bool has_exclusions_ = false;
 };
 
-// One-shot: cleans `path`; "." never matches.
-absl::StatusOr<bool> MatchesIgnorePatterns(std::string_view path, std::span<const std::string> patterns);
-
 }  // namespace bk

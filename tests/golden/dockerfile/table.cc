@@ -1,0 +1,11 @@
+#include "tests/golden/dockerfile/suites.h"
+
+using namespace bk::golden;
+
+constexpr Suite kSuites[] = {
+    {"dockerfile/parse", &dockerfile::RunParse},
+    {"dockerfile/shlex", &dockerfile::RunShlex},
+    {"dockerfile/dockerignore", &dockerfile::RunIgnore},
+};
+
+int main(int argc, char** argv) { return RunArea(argc, argv, "dockerfile", kSuites); }
