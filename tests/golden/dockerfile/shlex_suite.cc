@@ -1,34 +1,10 @@
-#include <map>
-
 #include "daemon/frontend/dockerfile/shell/lex.h"
+#include "tests/golden/dockerfile/env_list.h"
 #include "tests/golden/dockerfile/suites.h"
 
 namespace bk::golden::dockerfile {
 
 namespace df = bk::dockerfile;
-
-namespace {
-
-class EnvList final : public df::Variables {
- public:
-  explicit EnvList(const Json& list) {
-    for (const auto& item : list) {
-      std::string text = item.get<std::string>();
-      size_t equals = text.find('=');
-      values_[text.substr(0, equals)] = equals == std::string::npos ? "" : text.substr(equals + 1);
-    }
-  }
-  std::optional<std::string_view> Get(std::string_view name) const override {
-    auto found = values_.find(std::string(name));
-    if (found == values_.end()) return std::nullopt;
-    return found->second;
-  }
-
- private:
-  std::map<std::string, std::string> values_;
-};
-
-}  // namespace
 
 absl::Status RunShlex(const Json& c, const std::string&) {
   const Json& input = c["input"];

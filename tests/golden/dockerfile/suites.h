@@ -9,6 +9,7 @@ namespace bk::golden::dockerfile {
 absl::Status RunParse(const Json& c, const std::string& dir);
 absl::Status RunShlex(const Json& c, const std::string& dir);
 absl::Status RunIgnore(const Json& c, const std::string& dir);
+absl::Status RunInstructions(const Json& c, const std::string& dir);
 
 // The Dockerfile of a case: given, or built from a recipe.
 std::string DockerfileOf(const Json& input);

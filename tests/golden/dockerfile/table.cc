@@ -6,6 +6,7 @@ constexpr Suite kSuites[] = {
     {"dockerfile/parse", &dockerfile::RunParse},
     {"dockerfile/shlex", &dockerfile::RunShlex},
     {"dockerfile/dockerignore", &dockerfile::RunIgnore},
+    {"dockerfile/instructions", &dockerfile::RunInstructions},
 };
 
 int main(int argc, char** argv) { return RunArea(argc, argv, "dockerfile", kSuites); }
