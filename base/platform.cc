@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/go_url.h"
 #include "base/path.h"
 #include "base/unicode.h"
 
@@ -62,25 +63,6 @@ void NormalizeArch(std::string& arch, std::string& variant) {
 }
 
 // Options of the OS component are percent-encoded where they would be taken for syntax.
-absl::StatusOr<std::string> DecodeOption(std::string_view text) {
-  std::string out;
-  for (size_t i = 0; i < text.size(); i++) {
-    if (text[i] != '%') {
-      out += text[i];
-      continue;
-    }
-    unsigned value = 0;
-    std::string hex(text.substr(i, 3));
-    if (hex.size() < 3 || !isxdigit(static_cast<unsigned char>(hex[1])) || !isxdigit(static_cast<unsigned char>(hex[2]))) {
-      return InvalidArgument("invalid URL escape ", Quote(hex));
-    }
-    value = static_cast<unsigned>(std::stoul(hex.substr(1), nullptr, 16));
-    out += static_cast<char>(value);
-    i += 2;
-  }
-  return out;
-}
-
 std::string EncodeOption(std::string_view text) {
   static constexpr char kHex[] = "0123456789ABCDEF";
   std::string out;
@@ -111,7 +93,7 @@ absl::Status ParseOs(std::string_view part, std::string_view whole, Platform& ou
     size_t plus = options.find('+');
     std::string_view option = options.substr(0, plus);
     if (!Only(option, ".%") || (!version && option.empty())) return bad();
-    auto decoded = DecodeOption(option);
+    auto decoded = PathUnescape(option);
     if (!decoded.ok()) {
       if (version) return Annotate(decoded.status(), StrCat(Quote(whole), " has an invalid OS version ", Quote(option)));
       return Annotate(decoded.status(), StrCat(Quote(whole), " has invalid OS features: invalid os feature ", Quote(option)));
@@ -124,41 +106,6 @@ absl::Status ParseOs(std::string_view part, std::string_view whole, Platform& ou
     if (plus == std::string_view::npos) return absl::OkStatus();
     options.remove_prefix(plus + 1);
   }
-}
-
-// What runs on `platform`, best first.
-std::vector<Platform> Runnable(Platform platform) {
-  std::vector<Platform> all = {platform};
-  auto add = [&](std::string arch, std::string variant) {
-    Platform p = platform;
-    p.architecture = std::move(arch);
-    p.variant = std::move(variant);
-    all.push_back(NormalizePlatform(std::move(p)));
-  };
-  auto version = [](std::string_view variant, int fallback) {
-    return variant.size() == 2 && variant[0] == 'v' && isdigit(static_cast<unsigned char>(variant[1])) ? variant[1] - '0' : fallback;
-  };
-  if (platform.architecture == "amd64") {
-    for (int v = version(platform.variant, 1) - 1; v > 1; v--) add("amd64", StrCat("v", v));
-    if (!platform.variant.empty()) add("amd64", "");
-    add("386", "");
-  } else if (platform.architecture == "arm") {
-    for (int v = version(platform.variant, 7) - 1; v >= 5; v--) add("arm", StrCat("v", v));
-  } else if (platform.architecture == "arm64") {
-    if (!platform.variant.empty()) add("arm64", "");
-    for (int v = 8; v >= 5; v--) add("arm", StrCat("v", v));
-  }
-  return all;
-}
-
-bool SamePlatform(const Platform& a, const Platform& b) {
-  return a.os == b.os && a.architecture == b.architecture && a.variant == b.variant;
-}
-
-size_t Rank(const Platform& wanted, const Platform& offered, bool only) {
-  Platform normal = NormalizePlatform(offered);
-  std::vector<Platform> all = only ? Runnable(NormalizePlatform(wanted)) : std::vector<Platform>{NormalizePlatform(wanted)};
-  return static_cast<size_t>(std::find_if(all.begin(), all.end(), [&](const Platform& p) { return SamePlatform(p, normal); }) - all.begin());
 }
 
 }  // namespace
@@ -241,15 +188,6 @@ Platform HostPlatform() {
   if (p.architecture == "i686") p.architecture = "386";
   if (p.architecture == "loongarch64") p.architecture = "loong64";
   return NormalizePlatform(p);
-}
-
-bool PlatformMatches(const Platform& wanted, const Platform& offered, bool only) {
-  Platform normal = NormalizePlatform(wanted);
-  return Rank(wanted, offered, only) < (only ? Runnable(normal).size() : 1);
-}
-
-bool PlatformLess(const Platform& wanted, const Platform& a, const Platform& b, bool only) {
-  return Rank(wanted, a, only) < Rank(wanted, b, only);
 }
 
 }  // namespace bk

@@ -2,6 +2,8 @@
 
 #include <re2/re2.h>
 
+#include "base/go_url.h"
+#include "base/path.h"
 #include "base/unicode.h"
 
 namespace bk {
@@ -87,6 +89,42 @@ ImageReference ImageReference::WithDigest(Digest digest) const {
   ImageReference copy = *this;
   copy.digest_ = std::move(digest);
   return copy;
+}
+
+ImageReference ImageReference::ForRegistry() const {
+  ImageReference copy = WithDefaultTag();
+  if (!digest_.empty()) copy.tag_.clear();
+  return copy;
+}
+
+absl::StatusOr<SourceReference> SourceReference::Parse(std::string_view text) {
+  if (text.find("://") != std::string_view::npos) return InvalidArgument("invalid reference");
+  BK_TRY(GoUrl url, GoUrl::Parse(StrCat("dummy://", text)));
+  if (url.host.empty()) return InvalidArgument("hostname required");
+  SourceReference ref;
+  size_t split = url.path.find_first_of(":@");
+  if (split != std::string::npos) {
+    ref.object = url.path.substr(url.path[split] == ':' ? split + 1 : split);
+    url.path.resize(split);
+  }
+  ref.locator = JoinPath(url.host, url.path);
+  return ref;
+}
+
+absl::StatusOr<SourceReference> SourceReference::ParseWithObject(std::string_view text) {
+  BK_TRY(SourceReference ref, Parse(text));
+  if (ref.object.empty()) return InvalidArgument("object required");
+  return ref;
+}
+
+std::string SourceReference::digest_text() const {
+  size_t at = object.find('@');
+  return at == std::string::npos ? "" : object.substr(at + 1);
+}
+
+std::string SourceReference::str() const {
+  if (object.empty()) return locator;
+  return object[0] == '@' ? locator + object : locator + ":" + object;
 }
 
 }  // namespace bk
