@@ -1,0 +1,307 @@
+#include "daemon/registry/http.h"
+
+#include <curl/curl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/go_url.h"
+#include "base/guarded.h"
+#include "base/os/file.h"
+#include "base/unicode.h"
+#include "base/version.h"
+
+namespace bk::registry {
+namespace {
+
+constexpr long kConnectTimeoutS = 30;
+constexpr long kStallTimeoutS = 60;  // without a byte
+constexpr long kMaxRedirects = 10;
+constexpr int kPollMs = 1000;
+constexpr size_t kMaxHeaderBytes = 1 << 20;
+constexpr char kSystemBundle[] = "/etc/ssl/certs/ca-certificates.crt";
+
+// One connection cache with the handle that uses it.
+struct Channel {
+  CURLM* multi = curl_multi_init();
+  CURL* easy = curl_easy_init();
+  ~Channel() {
+    curl_easy_cleanup(easy);
+    curl_multi_cleanup(multi);
+  }
+};
+
+// What the callbacks of one request share.
+struct Exchange {
+  const HttpRequest& request;
+  HttpResponse response;
+  absl::Status failure;  // of on_head, sink or a limit
+  size_t header_bytes = 0;
+  int64_t sent = 0;
+  bool head_seen = false;
+
+  bool Start(CURL* easy) {
+    if (head_seen) return failure.ok();
+    head_seen = true;
+    long status = 0;
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    response.status = static_cast<int>(status);
+    if (request.on_head) failure = request.on_head(response);
+    return failure.ok();
+  }
+};
+
+struct CallbackState {
+  Exchange exchange;
+  CURL* easy;
+};
+
+size_t OnHeader(char* data, size_t, size_t size, void* user) {
+  Exchange& exchange = static_cast<CallbackState*>(user)->exchange;
+  std::string_view line(data, size);
+  if (line.starts_with("HTTP/")) exchange.response.headers.clear();  // a redirect or 1xx came before
+  exchange.header_bytes += size;
+  if (exchange.header_bytes > kMaxHeaderBytes) {
+    exchange.failure = ResourceExhausted("headers of the answer exceed ", kMaxHeaderBytes, " bytes");
+    return 0;
+  }
+  size_t colon = line.find(':');
+  if (colon != std::string_view::npos) {
+    exchange.response.headers.emplace(ToLower(line.substr(0, colon)), TrimSpace(line.substr(colon + 1)));
+  }
+  return size;
+}
+
+size_t OnBody(char* data, size_t, size_t size, void* user) {
+  auto* state = static_cast<CallbackState*>(user);
+  Exchange& exchange = state->exchange;
+  if (!exchange.Start(state->easy)) return 0;
+  std::string_view bytes(data, size);
+  bool success = exchange.response.status < 300;
+  if (success && exchange.request.sink) {
+    exchange.failure = exchange.request.sink(bytes);
+    return exchange.failure.ok() ? size : 0;
+  }
+  uint64_t room = exchange.request.limit_bytes - std::min<uint64_t>(exchange.request.limit_bytes, exchange.response.body.size());
+  if (success && size > room) {
+    exchange.failure = ResourceExhausted("answer exceeds ", exchange.request.limit_bytes, " bytes");
+    return 0;
+  }
+  exchange.response.body.append(bytes.substr(0, room));
+  return size;
+}
+
+size_t OnRead(char* buffer, size_t, size_t size, void* user) {
+  Exchange& exchange = static_cast<CallbackState*>(user)->exchange;
+  const HttpRequest& request = exchange.request;
+  size_t count;
+  if (request.body_fd >= 0) {
+    size = static_cast<size_t>(std::min<int64_t>(static_cast<int64_t>(size), request.body_size_bytes - exchange.sent));
+    ssize_t n = pread(request.body_fd, buffer, size, exchange.sent);
+    if (n < 0) {
+      exchange.failure = ErrnoError(errno, "read blob");
+      return CURL_READFUNC_ABORT;
+    }
+    count = static_cast<size_t>(n);
+  } else {
+    count = request.body.copy(buffer, size, static_cast<size_t>(exchange.sent));
+  }
+  exchange.sent += static_cast<int64_t>(count);
+  if (request.on_sent) request.on_sent(exchange.sent);
+  return count;
+}
+
+int OnSeek(void* user, curl_off_t offset, int origin) {
+  if (origin != SEEK_SET) return CURL_SEEKFUNC_CANTSEEK;
+  static_cast<CallbackState*>(user)->exchange.sent = offset;
+  return CURL_SEEKFUNC_OK;
+}
+
+bool IsLoopback(std::string_view host) {
+  return host == "localhost" || host.ends_with(".localhost") || host == "::1" || host.starts_with("127.");
+}
+
+// Go's rule for plain HTTP also takes HTTP_PROXY, which curl ignores; loopback hosts are never proxied.
+void SetProxy(CURL* easy, const GoUrl& url) {
+  if (IsLoopback(url.hostname())) {
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+  } else if (const char* proxy = getenv("HTTP_PROXY"); proxy != nullptr && url.scheme == "http" && getenv("http_proxy") == nullptr) {
+    curl_easy_setopt(easy, CURLOPT_PROXY, proxy);
+  }
+}
+
+absl::Status SetTls(CURL* easy, const TlsOptions& tls) {
+  curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, tls.insecure ? 0L : 1L);
+  curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, tls.insecure ? 0L : 2L);
+  if (const char* bundle = getenv("SSL_CERT_FILE"); bundle != nullptr && *bundle != '\0') curl_easy_setopt(easy, CURLOPT_CAINFO, bundle);
+  if (!tls.ca_files.empty()) {
+    const char* bundle = getenv("SSL_CERT_FILE");
+    std::string all = os::ReadFile(bundle != nullptr && *bundle != '\0' ? bundle : kSystemBundle).value_or("");
+    for (const std::string& file : tls.ca_files) {
+      BK_TRY(std::string pem, os::ReadFile(file));
+      all += "\n" + pem;
+    }
+    curl_blob blob{all.data(), all.size(), CURL_BLOB_COPY};
+    curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
+  }
+  if (!tls.cert_file.empty()) {
+    curl_easy_setopt(easy, CURLOPT_SSLCERT, tls.cert_file.c_str());
+    curl_easy_setopt(easy, CURLOPT_SSLKEY, tls.key_file.c_str());
+  }
+  return absl::OkStatus();
+}
+
+void SetMethod(CURL* easy, CallbackState& state) {
+  const HttpRequest& request = state.exchange.request;
+  bool read = request.method == "GET" || request.method == "HEAD";
+  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, read ? 1L : 0L);
+  if (request.method == "HEAD") curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+  if (read) return;
+  curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+  curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+  curl_easy_setopt(easy, CURLOPT_READFUNCTION, OnRead);
+  curl_easy_setopt(easy, CURLOPT_READDATA, &state);
+  curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, OnSeek);
+  curl_easy_setopt(easy, CURLOPT_SEEKDATA, &state);
+  int64_t size = request.body_fd >= 0 ? request.body_size_bytes : static_cast<int64_t>(request.body.size());
+  curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(size));
+}
+
+absl::Status Prepare(CURL* easy, CallbackState& state, curl_slist** headers) {
+  const HttpRequest& request = state.exchange.request;
+  BK_TRY(GoUrl url, GoUrl::Parse(request.url));
+  curl_easy_reset(easy);
+  curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
+  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(easy, CURLOPT_MAXREDIRS, kMaxRedirects);
+  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, kConnectTimeoutS);
+  curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, kStallTimeoutS);
+  curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl_easy_setopt(easy, CURLOPT_USERAGENT, StrCat("buildkit/", kVersion).c_str());
+  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, OnHeader);
+  curl_easy_setopt(easy, CURLOPT_HEADERDATA, &state);
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, OnBody);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, &state);
+  SetProxy(easy, url);
+  BK_RETURN_IF_ERROR(SetTls(easy, request.tls));
+  SetMethod(easy, state);
+  // An empty Expect keeps curl from waiting for "100 Continue".
+  *headers = curl_slist_append(nullptr, "Expect:");
+  for (const auto& [key, value] : request.headers) *headers = curl_slist_append(*headers, StrCat(key, ": ", value).c_str());
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, *headers);
+  return absl::OkStatus();
+}
+
+// Method and URL as Go's http.Client words its errors; queries may hold signatures of storage services.
+std::string Subject(const HttpRequest& request) {
+  std::string method = ToLower(request.method);
+  if (!method.empty()) method[0] = request.method[0];
+  return StrCat(method, " ", Quote(request.url.substr(0, request.url.find('?'))));
+}
+
+absl::Status TransferError(CURLcode code, const HttpRequest& request) {
+  bool certificate = code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE || code == CURLE_SSL_CERTPROBLEM;
+  std::string text = ToLower(curl_easy_strerror(code));
+  if (code == CURLE_PARTIAL_FILE || code == CURLE_GOT_NOTHING) text = "unexpected EOF";
+  if (code == CURLE_COULDNT_CONNECT) text = "connection refused";
+  if (code == CURLE_COULDNT_RESOLVE_HOST) text = "no such host";
+  if (certificate) return FailedPrecondition(Subject(request), ": tls: failed to verify certificate: ", text);
+  return Unavailable(Subject(request), ": ", text);
+}
+
+absl::StatusOr<CURLcode> Drive(const CancelToken& cancel, CURLM* multi) {
+  for (int running = 1;;) {
+    if (CURLMcode code = curl_multi_perform(multi, &running); code != CURLM_OK) return Internal("curl: ", curl_multi_strerror(code));
+    if (running == 0) break;
+    BK_RETURN_IF_ERROR(cancel.Check());
+    curl_waitfd cancelled{cancel.fd(), CURL_WAIT_POLLIN, 0};
+    curl_multi_poll(multi, &cancelled, cancelled.fd >= 0 ? 1 : 0, kPollMs, nullptr);
+  }
+  int left = 0;
+  CURLMsg* message = curl_multi_info_read(multi, &left);
+  return message == nullptr ? CURLE_RECV_ERROR : message->data.result;
+}
+
+}  // namespace
+
+struct HttpClient::Pool {
+  Guarded<std::vector<std::unique_ptr<Channel>>> idle;
+};
+
+HttpClient::HttpClient() : pool_(std::make_unique<Pool>()) {
+  static const bool initialised = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+  (void)initialised;
+}
+
+HttpClient::~HttpClient() = default;
+
+std::string HttpResponse::Header(const std::string& key) const {
+  auto found = headers.find(key);
+  return found == headers.end() ? "" : found->second;
+}
+
+absl::StatusOr<HttpResponse> HttpClient::Do(const CancelToken& cancel, const HttpRequest& request) {
+  auto channel = pool_->idle.With([](auto& idle) {
+    std::unique_ptr<Channel> taken;
+    if (!idle.empty()) {
+      taken = std::move(idle.back());
+      idle.pop_back();
+    }
+    return taken;
+  });
+  if (channel == nullptr) channel = std::make_unique<Channel>();
+  CallbackState state{{request, {}, {}}, channel->easy};
+  curl_slist* headers = nullptr;
+  absl::StatusOr<CURLcode> code = CURLE_OK;
+  if (absl::Status prepared = Prepare(channel->easy, state, &headers); !prepared.ok()) {
+    code = prepared;
+  } else {
+    curl_multi_add_handle(channel->multi, channel->easy);
+    code = Drive(cancel, channel->multi);
+    curl_multi_remove_handle(channel->multi, channel->easy);
+    if (code.ok() && *code == CURLE_OK) state.exchange.Start(channel->easy);
+  }
+  curl_slist_free_all(headers);
+  pool_->idle.With([&](auto& idle) { idle.push_back(std::move(channel)); });
+  Exchange& exchange = state.exchange;
+  if (!exchange.failure.ok()) return exchange.failure;
+  if (!code.ok()) return code.status();
+  if (*code != CURLE_OK) return TransferError(*code, request);
+  return std::move(exchange.response);
+}
+
+std::vector<Challenge> ParseChallenges(const HttpResponse& response) {
+  std::vector<Challenge> out;
+  auto [begin, end] = response.headers.equal_range("www-authenticate");
+  for (auto it = begin; it != end; ++it) {
+    std::string_view rest = it->second;
+    size_t space = std::min(rest.find(' '), rest.size());
+    Challenge challenge{ToLower(rest.substr(0, space)), {}};
+    rest = TrimSpace(rest.substr(space));
+    while (!rest.empty()) {
+      size_t equals = rest.find('=');
+      if (equals == std::string_view::npos) break;
+      std::string key = ToLower(TrimSpace(rest.substr(0, equals)));
+      rest = rest.substr(equals + 1);
+      std::string value;
+      bool quoted = rest.starts_with('"');
+      size_t i = quoted ? 1 : 0;
+      for (; i < rest.size() && rest[i] != (quoted ? '"' : ','); i++) {
+        if (quoted && rest[i] == '\\' && i + 1 < rest.size()) i++;
+        value += rest[i];
+      }
+      challenge.parameters[key] = quoted ? value : std::string(TrimSpace(value));
+      size_t comma = rest.find(',', i);
+      rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
+    }
+    out.push_back(std::move(challenge));
+  }
+  return out;
+}
+
+}  // namespace bk::registry

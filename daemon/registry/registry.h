@@ -1,0 +1,73 @@
+// The distribution client: resolves, pulls and pushes images, with mirrors, credentials of sessions, retries and resuming.
+//
+// Everything fetched is checked against digest and size before it appears in the content store; documents (manifests,
+// indexes, configs) are limited to 4 MiB. At most four blobs a registry are transferred at a time. Thread-safe; calls block.
+// Protocol: OCI distribution-spec v1.1; error texts follow containerd's resolver.
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/guarded.h"
+#include "base/oci.h"
+#include "base/reference.h"
+#include "base/semaphore.h"
+#include "daemon/cache/ref.h"
+#include "daemon/registry/auth.h"
+#include "daemon/registry/hosts.h"
+#include "snapshotter/content/content_store.h"
+
+namespace bk::registry {
+
+inline constexpr int64_t kMaxDocumentBytes = 4 << 20;
+
+bool IsManifest(const std::string& media_type);
+bool IsIndex(const std::string& media_type);
+// Whether a blob of this type is JSON that is read whole.
+bool IsDocument(const std::string& media_type);
+
+struct PushRequest {
+  std::string ref;  // normalised name with tag; a bare name when pushing by digest
+  bool insecure = false;
+  bool push_by_digest = false;
+  std::vector<Descriptor> blobs;      // layers and configs; all in the content store
+  std::vector<Descriptor> manifests;  // children first, the root last
+};
+
+class Registry {
+ public:
+  struct Options {
+    HostConfigs hosts;
+    session::Manager* sessions = nullptr;     // null: anonymous only
+    content::ContentStore* content = nullptr;
+    int64_t backoff_ms = 1000;  // before the first repetition; doubles up to eight times that
+  };
+  explicit Registry(Options options);
+
+  // What the name points at now. Digest references that this process has pulled from the same repository are answered
+  // from the content store. NotFound `REF: not found`.
+  absl::StatusOr<Descriptor> Resolve(const CancelToken& cancel, const cache::FetchContext& context, const SourceReference& ref);
+  // Brings one blob or manifest of the image's repository into the content store. Reports "DIGEST" with bytes.
+  absl::Status Fetch(const CancelToken& cancel, const cache::FetchContext& context, const SourceReference& ref, const Descriptor& descriptor);
+  // Sends what the registry does not have, manifests last. Reports "pushing layers" and "pushing manifest for REF".
+  absl::Status Push(const CancelToken& cancel, const cache::FetchContext& context, const PushRequest& request);
+
+ private:
+  friend class Repository;
+  // Marks `digest` as being fetched by the calling thread; false if it is there already (another thread got it).
+  absl::StatusOr<bool> BeginFetch(const CancelToken& cancel, const Digest& digest);
+  void EndFetch(const Digest& digest);
+  Semaphore& TransferSlots(const std::string& domain);
+
+  const Options options_;
+  HttpClient http_;
+  Authorizer authorizer_;
+  Guarded<std::set<Digest>> fetching_;
+  Guarded<std::set<std::pair<std::string, Digest>>> known_;  // repository and document
+  Guarded<std::set<std::string>> plain_hosts_;               // insecure hosts found to speak HTTP only
+  Guarded<std::map<std::string, std::unique_ptr<Semaphore>>> slots_;
+};
+
+}  // namespace bk::registry

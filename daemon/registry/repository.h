@@ -1,0 +1,48 @@
+// Requests to one repository: finds the endpoint, authorises, repeats what may be repeated. Internal to daemon/registry.
+//
+// One a call of Registry; belongs to its thread, except that Exchange may be called from several.
+#pragma once
+
+#include "daemon/registry/registry.h"
+
+namespace bk::registry {
+
+class Repository {
+ public:
+  // `locator` is "domain/path".
+  static absl::StatusOr<Repository> Open(Registry& registry, const std::string& locator, const cache::FetchContext& context, bool push, bool insecure);
+
+  const std::vector<Endpoint>& endpoints() const { return endpoints_; }
+  const Endpoint& own() const { return endpoints_.back(); }
+  const std::string& domain() const { return domain_; }
+  const std::string& path() const { return path_; }
+  const std::string& name() const { return access_.name; }
+  Access& access() { return access_; }
+
+  // "<base>/<repository>/<kind>/<object>", with the namespace for mirrors.
+  std::string Url(const Endpoint& endpoint, std::string_view kind, std::string_view object) const;
+  // Sends with authorisation (only to the endpoint's own host). 401, 408, 429 and 5xx are answered by trying again after
+  // the right pause; broken connections too, unless part of the body went into a sink. Any other status is an answer.
+  absl::StatusOr<HttpResponse> Exchange(const CancelToken& cancel, const Endpoint& endpoint, HttpRequest request) const;
+  // The pause before try number `attempt` (0 is the first repetition).
+  absl::Status BackOff(const CancelToken& cancel, int attempt, const HttpResponse* response) const;
+  Registry& registry() const { return *registry_; }
+
+ private:
+  Repository(Registry* registry) : registry_(registry) {}
+  absl::StatusOr<HttpResponse> Send(const CancelToken& cancel, const Endpoint& endpoint, HttpRequest& request) const;
+
+  Registry* registry_;
+  std::string domain_, path_;
+  Access access_;
+  std::vector<Endpoint> endpoints_;
+};
+
+inline constexpr int kMaxRepetitions = 3;
+
+// `unexpected status from HEAD request to URL: 403 Forbidden: denied: …`; the code fits the status.
+absl::Status UnexpectedStatus(const HttpRequest& request, const HttpResponse& response);
+// The same for a request that is not at hand any more.
+absl::Status UnexpectedStatus(std::string_view method, std::string_view url, const HttpResponse& response);
+
+}  // namespace bk::registry
