@@ -117,6 +117,27 @@ absl::StatusOr<int64_t> ParseDurationNs(std::string_view text) {
   return static_cast<int64_t>(total);
 }
 
+std::string FormatDuration(int64_t ns) {
+  if (ns == 0) return "0s";
+  uint64_t left = ns < 0 ? -static_cast<uint64_t>(ns) : static_cast<uint64_t>(ns);
+  // `value` in units of 10^-digits, without trailing zeros.
+  auto decimal = [](uint64_t value, int digits) {
+    std::string fraction;
+    for (int i = 0; i < digits; i++, value /= 10) {
+      if (value % 10 != 0 || !fraction.empty()) fraction.insert(fraction.begin(), static_cast<char>('0' + value % 10));
+    }
+    return std::to_string(value) + (fraction.empty() ? "" : "." + fraction);
+  };
+  std::string out = ns < 0 ? "-" : "";
+  if (left < 1'000) return out + std::to_string(left) + "ns";
+  if (left < 1'000'000) return out + decimal(left, 3) + "\xc2\xb5s";
+  if (left < 1'000'000'000) return out + decimal(left, 6) + "ms";
+  constexpr uint64_t kMinute = 60'000'000'000, kHour = 60 * kMinute;
+  if (left >= kHour) out += StrCat(left / kHour, "h");
+  if (left >= kMinute) out += StrCat(left % kHour / kMinute, "m");
+  return out + decimal(left % kMinute, 9) + "s";
+}
+
 absl::StatusOr<int64_t> ParseMemoryBytes(std::string_view text) {
   size_t last = text.find_last_of("0123456789. ");
   auto invalid = [&] { return InvalidArgument("invalid size: '", text, "'"); };

@@ -19,6 +19,8 @@ absl::StatusOr<uint64_t> ParseUint(std::string_view text, int base = 10, int bit
 absl::StatusOr<bool> ParseBool(std::string_view text);
 // "1h2m3.5s" in nanoseconds.
 absl::StatusOr<int64_t> ParseDurationNs(std::string_view text);
+// As Go prints it: "1m30s", "250ms", "0s".
+std::string FormatDuration(int64_t ns);
 // "1.5g", "10KiB": bytes, units of 1024.
 absl::StatusOr<int64_t> ParseMemoryBytes(std::string_view text);
 // One record of comma-separated values; "EOF" for an empty line, as Go's reader says.

@@ -10,6 +10,8 @@ absl::Status RunParse(const Json& c, const std::string& dir);
 absl::Status RunShlex(const Json& c, const std::string& dir);
 absl::Status RunIgnore(const Json& c, const std::string& dir);
 absl::Status RunInstructions(const Json& c, const std::string& dir);
+absl::Status RunLlb(const Json& c, const std::string& dir);
+absl::Status RunLlbErrors(const Json& c, const std::string& dir);
 
 // The Dockerfile of a case: given, or built from a recipe.
 std::string DockerfileOf(const Json& input);

@@ -7,6 +7,8 @@ constexpr Suite kSuites[] = {
     {"dockerfile/shlex", &dockerfile::RunShlex},
     {"dockerfile/dockerignore", &dockerfile::RunIgnore},
     {"dockerfile/instructions", &dockerfile::RunInstructions},
+    {"dockerfile/llb", &dockerfile::RunLlb},
+    {"dockerfile/llb_errors", &dockerfile::RunLlbErrors},
 };
 
 int main(int argc, char** argv) { return RunArea(argc, argv, "dockerfile", kSuites); }

@@ -49,6 +49,8 @@ class Lex {
 
   // InvalidArgument(`failed to process "WORD": …`) for bad syntax or `?`; `out` then holds the names seen so far.
   absl::Status Process(std::string_view word, const Variables& variables, Expansion& out) const;
+  Rune escape() const { return escape_; }
+
   // Just the word.
   absl::StatusOr<std::string> Word(std::string_view word, const Variables& variables) const;
 

@@ -1,0 +1,94 @@
+#include "daemon/frontend/dockerfile/convert/build_context.h"
+
+#include "base/ignore_pattern.h"
+#include "base/path.h"
+#include "base/unicode.h"
+
+namespace bk::dockerfile {
+namespace {
+
+constexpr char kDefaultDockerfile[] = "Dockerfile";
+constexpr char kIgnoreFile[] = ".dockerignore";
+constexpr char kContextLocal[] = "context";
+
+}  // namespace
+
+std::string BuildContext::SessionOf(const std::string& local_name) const {
+  auto own = options_.local_session_ids.find(local_name);
+  return own == options_.local_session_ids.end() ? bridge_.SessionId() : own->second;
+}
+
+absl::StatusOr<frontend::RefPtr> BuildContext::Load(const std::string& local_name, llb::LocalOptions options,
+                                                    std::shared_ptr<const pb::Definition>& definition) {
+  llb::Graph graph;
+  options.session_id = SessionOf(local_name);
+  options.differ = "none";  // so few files that comparing them costs more than sending them
+  llb::State state = llb::Local(graph, local_name, std::move(options));
+  BK_TRY(pb::Definition made, graph.Marshal(state.output(), NormalizePlatform(HostPlatform())));
+  definition = std::make_shared<const pb::Definition>(std::move(made));
+  frontend::SolveRequest request;
+  request.definition = definition;
+  BK_TRY(frontend::Result result, bridge_.Solve(cancel_, request));
+  if (!result.ref) return NotFound("local source ", Quote(local_name), " is empty");
+  return result.ref;
+}
+
+absl::StatusOr<llb::SourceMap> BuildContext::ReadDockerfile() {
+  const std::string& filename = options_.filename;
+  std::string lower_case = JoinPath(DirName(filename), ToLower(kDefaultDockerfile));
+  bool is_default = BaseName(filename) == kDefaultDockerfile;
+  llb::LocalOptions local;
+  local.follow_paths = {filename, filename + kIgnoreFile};
+  if (is_default) local.follow_paths.push_back(lower_case);
+  local.shared_key_hint = options_.dockerfile_name;
+  local.op.Name(StrCat("[internal] load build definition from ", filename));
+
+  llb::SourceMap map;
+  auto ref = Load(options_.dockerfile_name, std::move(local), map.definition);
+  if (!ref.ok()) return Annotate(ref.status(), "failed to resolve dockerfile");
+  auto text = bridge_.ReadFile(cancel_, **ref, filename, 0, -1);
+  if (!text.ok() && is_default) {
+    if (auto lower = bridge_.ReadFile(cancel_, **ref, lower_case, 0, -1); lower.ok()) text = std::move(lower);
+  }
+  if (!text.ok()) return Annotate(text.status(), "failed to read dockerfile");
+  map.filename = filename;
+  map.language = "Dockerfile";
+  map.data = *std::move(text);
+  if (auto own = bridge_.ReadFile(cancel_, **ref, filename + kIgnoreFile, 0, -1); own.ok()) {
+    ignore_file_ = *std::move(own);
+    ignore_name_ = filename + kIgnoreFile;
+  }
+  return map;
+}
+
+absl::StatusOr<std::vector<std::string>> BuildContext::IgnorePatterns() {
+  if (!ignore_file_) {
+    llb::LocalOptions local;
+    local.follow_paths = {kIgnoreFile};
+    local.shared_key_hint = StrCat(kContextLocal, "-", kIgnoreFile);
+    local.op.Name(StrCat("[internal] load ", kIgnoreFile));
+    std::shared_ptr<const pb::Definition> definition;
+    BK_TRY(frontend::RefPtr ref, Load(kContextLocal, std::move(local), definition));
+    auto text = bridge_.ReadFile(cancel_, *ref, kIgnoreFile, 0, -1);
+    BK_RETURN_IF_ERROR(cancel_.Check());
+    ignore_file_ = text.ok() ? *std::move(text) : "";  // most contexts have none
+    ignore_name_ = kIgnoreFile;
+  }
+  auto patterns = ReadIgnoreFile(*ignore_file_);
+  if (!patterns.ok()) return Annotate(patterns.status(), StrCat("failed parsing ", ignore_name_));
+  return patterns;
+}
+
+absl::StatusOr<llb::State> BuildContext::MainContext(llb::Graph& graph, const std::vector<std::string>& follow_paths) {
+  auto patterns = IgnorePatterns();
+  if (!patterns.ok()) return Annotate(patterns.status(), "failed to read dockerignore patterns");
+  llb::LocalOptions local;
+  local.session_id = SessionOf(kContextLocal);
+  local.exclude_patterns = *std::move(patterns);
+  local.shared_key_hint = kContextLocal;
+  local.follow_paths = follow_paths;
+  local.op.Name("[internal] load build context");
+  return llb::Local(graph, kContextLocal, std::move(local));
+}
+
+}  // namespace bk::dockerfile

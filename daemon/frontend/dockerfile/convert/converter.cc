@@ -1,0 +1,308 @@
+#include "daemon/frontend/dockerfile/convert/converter.h"
+
+#include <ctime>
+
+#include "base/go_parse.h"
+#include "base/ignore_pattern.h"
+#include "base/path.h"
+#include "base/suggest.h"
+#include "base/unicode.h"
+#include "daemon/frontend/dockerfile/convert/conversion.h"
+
+namespace bk::dockerfile {
+namespace {
+
+// Variables of the platforms, which every file may use before its first FROM.
+void SetPlatformArgs(Conversion& c, const std::string& target) {
+  const Platform &b = c.build_platform, &t = c.target_platform;
+  const std::pair<const char*, std::string> args[] = {{"BUILDPLATFORM", FormatPlatform(b)},
+                                                      {"BUILDOS", b.os},
+                                                      {"BUILDOSVERSION", b.os_version},
+                                                      {"BUILDARCH", b.architecture},
+                                                      {"BUILDVARIANT", b.variant},
+                                                      {"TARGETPLATFORM", FormatPlatformAll(t)},
+                                                      {"TARGETOS", t.os},
+                                                      {"TARGETOSVERSION", t.os_version},
+                                                      {"TARGETARCH", t.architecture},
+                                                      {"TARGETVARIANT", t.variant},
+                                                      {"TARGETSTAGE", target.empty() ? "default" : target}};
+  for (const auto& [key, value] : args) {
+    auto given = c.build_args.find(key);
+    c.global_args.Set(key, given == c.build_args.end() ? value : given->second);
+  }
+}
+
+absl::Status SetMetaArgs(Conversion& c, const std::vector<Instruction>& meta_args) {
+  for (const Instruction& instruction : meta_args) {
+    for (const BuildArgument& argument : instruction.As<ArgInstruction>()->args) {
+      std::optional<std::string> value;
+      if (auto given = c.build_args.find(argument.key); given != c.build_args.end()) {
+        value = given->second;
+      } else if (argument.value) {
+        auto expanded = c.lex.Word(*argument.value, EnvVariables(c.global_args));
+        if (!expanded.ok()) return AddLocation(expanded.status(), instruction.location);
+        value = *std::move(expanded);
+      }
+      if (value) c.global_args.Set(argument.key, *value);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SetEpoch(Conversion& c) {
+  constexpr char kKey[] = "SOURCE_DATE_EPOCH";
+  auto given = c.build_args.find(kKey);
+  std::string text = given != c.build_args.end() ? given->second : std::string(c.global_args.Get(kKey).value_or(""));
+  if (!text.empty()) {
+    auto seconds = ParseInt(text);
+    if (!seconds.ok()) return InvalidArgument("invalid SOURCE_DATE_EPOCH: ", text);
+    c.epoch = *seconds;
+    text = std::to_string(*seconds);
+  }
+  // An empty one counts as not given.
+  if (given != c.build_args.end()) text.empty() ? (void)c.build_args.erase(given) : (void)(given->second = text);
+  if (c.global_args.Get(kKey)) text.empty() ? c.global_args.Delete(kKey) : c.global_args.Set(kKey, text);
+  return absl::OkStatus();
+}
+
+std::optional<pb::ProxyEnv> ProxyOf(const std::map<std::string, std::string>& args) {
+  pb::ProxyEnv proxy;
+  bool any = false;
+  for (const auto& [key, value] : args) {
+    std::string lower = ToLower(key);
+    any = any || lower == "http_proxy" || lower == "https_proxy" || lower == "ftp_proxy" || lower == "no_proxy" || lower == "all_proxy";
+    if (lower == "http_proxy") proxy.set_http_proxy(value);
+    if (lower == "https_proxy") proxy.set_https_proxy(value);
+    if (lower == "ftp_proxy") proxy.set_ftp_proxy(value);
+    if (lower == "no_proxy") proxy.set_no_proxy(value);
+    if (lower == "all_proxy") proxy.set_all_proxy(value);
+  }
+  if (!any) return std::nullopt;
+  return proxy;
+}
+
+absl::StatusOr<Platform> StagePlatform(const Conversion& c, const std::string& expression) {
+  Expansion expansion;
+  auto suggest = [&](absl::Status status) {
+    std::vector<std::string> known = c.global_args.Keys();
+    for (const std::string& name : expansion.unmatched) {
+      absl::Status better = WithSuggestion(status, name, known, true);
+      if (better.message() != status.message()) return better;
+    }
+    return status;
+  };
+  absl::Status status = c.lex.Process(expression, EnvVariables(c.global_args), expansion);
+  if (!status.ok()) return Annotate(status, StrCat("failed to process arguments for platform ", expansion.word));
+  if (expansion.word.empty()) return suggest(InvalidArgument("empty platform value from expression ", expression));
+  auto platform = ParsePlatform(expansion.word);
+  if (!platform.ok()) {
+    return Annotate(suggest(platform.status()), StrCat("failed to parse platform ", expression));
+  }
+  return platform;
+}
+
+bool CountsAsStep(const Instruction& i) {
+  return i.As<CopyInstruction>() != nullptr || i.As<RunInstruction>() != nullptr || i.As<WorkdirInstruction>() != nullptr;
+}
+
+absl::Status AddStage(Conversion& c, const Stage& parsed, size_t index) {
+  const FromInstruction& from = parsed.head();
+  auto base = c.lex.Word(from.base, EnvVariables(c.global_args));
+  if (!base.ok()) return AddLocation(base.status(), parsed.from.location);
+  if (base->empty()) return AddLocation(InvalidArgument("base name (", from.base, ") should not be blank"), parsed.from.location);
+  auto stage = std::make_unique<StageState>();
+  stage->base_name = *std::move(base);
+  stage->name = from.name;
+  stage->shown_name = from.name.empty() ? StrCat("stage-", index) : from.name;
+  stage->source_code = parsed.from.code;
+  stage->location = parsed.from.location;
+  if (!from.platform.empty()) {
+    auto platform = StagePlatform(c, from.platform);
+    if (!platform.ok()) {
+      absl::Status status = AddLocation(platform.status(), parsed.from.location);
+      // A platform that does not parse is reported with the place of the word and of the line: the same here.
+      bool unparsable = platform.status().message().find("failed to parse platform") == 0;
+      return unparsable ? AddLocation(status, parsed.from.location) : status;
+    }
+    stage->platform = *std::move(platform);
+  }
+  StageState* added = c.stages.Add(std::move(stage));
+  added->command_total = !added->is_scratch() && added->base == nullptr ? 1 : 0;
+  for (const Instruction& instruction : parsed.commands) added->command_total += CountsAsStep(instruction) ? 1 : 0;
+  added->ignore_cache = c.options.IgnoresCache(from.name);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<StageState*> FindTarget(const Conversion& c) {
+  const std::string& target = c.options.target;
+  if (target.empty()) return c.stages.last();
+  if (StageState* found = c.stages.Find(target)) return found;
+  return WithSuggestion(InvalidArgument("target stage ", Quote(target), " could not be found"), target, c.stages.ShownNames(), true);
+}
+
+// Base images, and the triggers they bring, until no trigger needs another stage.
+absl::StatusOr<std::set<StageState*>> ResolveStages(Conversion& c, StageState* target) {
+  while (true) {
+    std::set<StageState*> reachable = ReachableStages(target);
+    BK_RETURN_IF_ERROR(ResolveBaseImages(c, reachable));
+    bool again = false;
+    for (size_t i = 0; i < c.stages.all().size(); i++) {
+      StageState& stage = *c.stages.all()[i];
+      if (!reachable.contains(&stage)) continue;
+      std::vector<std::string> triggers;
+      if (stage.base == nullptr) {
+        triggers.swap(stage.image.onbuild);
+      } else if (!stage.onbuild_taken) {
+        for (const Command& command : stage.base->commands) {
+          if (const auto* onbuild = command.instruction.As<OnbuildInstruction>()) triggers.push_back(onbuild->expression);
+        }
+        stage.onbuild_taken = true;
+      }
+      auto added = AddTriggers(stage, triggers, c.stages, c.lex);
+      if (!added.ok()) return ReplaceLocations(added.status(), stage.location);
+      again = again || *added;
+    }
+    if (!again) return reachable;
+  }
+}
+
+// What the base image's configuration means for the stage's commands.
+absl::Status ApplyImage(Conversion& c, StageState& stage) {
+  if (!stage.platform) stage.platform = c.target_platform;
+  if (!stage.image.HasEnv("PATH") && stage.platform->os != "windows") {
+    stage.image.env.push_back(StrCat("PATH=", DefaultPath(stage.platform->os)));
+  }
+  for (const std::string& entry : stage.image.env) {
+    size_t equals = entry.find('=');
+    stage.state = stage.state->SetEnv(entry.substr(0, equals), equals == std::string::npos ? "" : entry.substr(equals + 1));
+  }
+  if (!c.options.hostname.empty()) stage.state = stage.state->SetHostname(c.options.hostname);
+  if (!stage.image.working_dir.empty()) BK_RETURN_IF_ERROR(DispatchWorkdir(c, stage, stage.image.working_dir, nullptr));
+  if (!stage.image.user.empty()) stage.state = stage.state->SetUser(stage.image.user);
+  stage.state = stage.state->SetNetwork(c.options.network);
+  return absl::OkStatus();
+}
+
+absl::Status DispatchStages(Conversion& c, const std::set<StageState*>& reachable) {
+  BK_TRY(std::vector<std::string> ignore, c.input.context->IgnorePatterns());
+  BK_RETURN_IF_ERROR(PatternMatcher::Create(ignore).status());
+  for (const auto& owned : c.stages.all()) {
+    StageState& stage = *owned;
+    if (!reachable.contains(&stage) || stage.dispatched) continue;
+    stage.Inherit();
+    stage.dispatched = true;
+    if (auto status = ApplyImage(c, stage); !status.ok()) return AddLocation(status, stage.location);
+    for (Command& command : stage.commands) {
+      BK_RETURN_IF_ERROR(c.input.context->cancel().Check());
+      if (auto status = Dispatch(c, stage, command); !status.ok()) return AddLocation(status, command.instruction.location);
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Sorted, relative to the context; none if all of it is needed.
+std::vector<std::string> ContextPaths(const Conversion& c, const std::set<StageState*>& reachable) {
+  std::set<std::string> paths;
+  for (const auto& stage : c.stages.all()) {
+    if (!reachable.contains(stage.get())) continue;
+    for (const std::string& path : stage->context_paths) {
+      if (path == "/") return {};
+      paths.insert(path.substr(1));
+    }
+  }
+  return {paths.begin(), paths.end()};
+}
+
+void FinishImage(const Conversion& c, ImageConfig& image) {
+  for (const auto& [key, value] : c.options.labels) image.labels[key] = value;
+  if (!c.implicit_target) {
+    const Platform& target = c.target_platform;
+    bool same = target.os == image.platform.os && target.architecture == image.platform.architecture;
+    image.platform.os = target.os;
+    image.platform.architecture = target.architecture;
+    if (!target.variant.empty() || !same) image.platform.variant = target.variant;
+    if (!target.os_version.empty() || !same) image.platform.os_version = target.os_version;
+    if (!target.os_features.empty()) image.platform.os_features = target.os_features;
+  }
+  image.platform = NormalizePlatform(image.platform);
+}
+
+// All stages, linked; returns the wanted one.
+absl::StatusOr<StageState*> PlanStages(Conversion& c, Program program) {
+  std::vector<std::vector<Instruction>> commands;
+  for (size_t i = 0; i < program.stages.size(); i++) {
+    BK_RETURN_IF_ERROR(AddStage(c, program.stages[i], i));
+    commands.push_back(std::move(program.stages[i].commands));
+  }
+  BK_TRY(StageState* target, FindTarget(c));
+  BK_RETURN_IF_ERROR(LinkStages(std::move(commands), c.stages, c.lex));
+  return target;
+}
+
+absl::StatusOr<Converted> Finish(Conversion& c, StageState* target, const std::set<StageState*>& reachable) {
+  BK_TRY(llb::State context, c.input.context->MainContext(c.graph, ContextPaths(c, reachable)));
+  c.graph.Bind(c.context_promise, context.output());
+  FinishImage(c, target->image);
+  Converted out;
+  auto definition = c.graph.Marshal(target->state->output(), c.target_platform);
+  if (!definition.ok()) return Annotate(definition.status(), "failed to marshal LLB definition");
+  out.definition = *std::move(definition);
+  out.image = std::move(target->image);
+  out.base_image = std::move(target->base_image);
+  out.epoch = c.epoch;
+  return out;
+}
+
+}  // namespace
+
+llb::SourceLocation Conversion::LocationOf(const Ranges& ranges) const {
+  llb::SourceLocation location;
+  location.map = input.source;
+  for (const Range& range : ranges) {
+    pb::Range out;
+    out.mutable_start()->set_line(range.start.line);
+    out.mutable_start()->set_character(range.start.character);
+    out.mutable_end()->set_line(range.end.line);
+    out.mutable_end()->set_character(range.end.character);
+    location.ranges.push_back(std::move(out));
+  }
+  return location;
+}
+
+std::string Conversion::EpochText() const {
+  if (!epoch) return "";
+  auto seconds = static_cast<std::time_t>(*epoch);
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  char text[32];
+  std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02dZ", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
+                parts.tm_hour, parts.tm_min, parts.tm_sec);
+  return text;
+}
+
+absl::StatusOr<Converted> Convert(const ConvertInput& input) {
+  const std::string& text = input.source->data;
+  if (text.empty()) return InvalidArgument("the Dockerfile cannot be empty");
+  BK_TRY(Dockerfile file, ParseDockerfile(text));
+  BK_TRY(Program program, ParseProgram(file));
+  if (program.stages.empty()) return InvalidArgument("dockerfile contains no stages to build");
+
+  const BuildOptions& options = input.context->options();
+  Conversion c{.input = input, .options = options, .graph = {}, .lex = Lex(file.escape)};
+  c.build_platform = options.build_platform;
+  c.implicit_target = !input.target_platform.has_value();
+  c.target_platform = input.target_platform.value_or(options.build_platform);
+  c.build_args = options.build_args;
+  SetPlatformArgs(c, options.target.empty() ? program.stages.back().head().name : options.target);
+  BK_RETURN_IF_ERROR(SetMetaArgs(c, program.meta_args));
+  BK_RETURN_IF_ERROR(SetEpoch(c));
+  c.proxy = ProxyOf(c.build_args);
+  c.context_promise = c.graph.Promise();
+
+  BK_TRY(StageState* target, PlanStages(c, std::move(program)));
+  BK_TRY(auto reachable, ResolveStages(c, target));
+  BK_RETURN_IF_ERROR(DispatchStages(c, reachable));
+  return Finish(c, target, reachable);
+}
+
+}  // namespace bk::dockerfile

@@ -1,0 +1,110 @@
+#include "tests/golden/dockerfile/stub_bridge.h"
+
+#include <algorithm>
+#include <fstream>
+
+#include "base/reference.h"
+#include "tests/golden/dockerfile/suites.h"
+
+namespace bk::golden::dockerfile {
+
+std::string StubRef::Key() const {
+  std::string key;
+  bool file = false;
+  for (const std::string& bytes : definition_->def()) {
+    pb::Op op;
+    op.ParseFromString(bytes);
+    if (op.has_source()) key = op.source().identifier();
+    file = file || op.has_file();
+  }
+  return key + (file ? "!file" : "");
+}
+
+StubBridge::StubBridge(const Json& input, const std::string& dir) : input_(input) {
+  std::ifstream in(dir + "/images.jsonl");
+  for (std::string line; std::getline(in, line);) {
+    if (!line.empty()) images_.push_back(Json::parse(line));
+  }
+}
+
+absl::StatusOr<frontend::Result> StubBridge::Solve(const CancelToken&, const frontend::SolveRequest& request) {
+  frontend::Result result;
+  if (!request.frontend.empty()) {
+    Json inputs = Json::object();
+    for (const auto& [name, ignored] : request.frontend_inputs) inputs[name] = true;
+    forwarded_.push_back({{"frontend", request.frontend}, {"frontend_opt", request.frontend_opts}, {"frontend_inputs", inputs}});
+    return result;
+  }
+  auto ref = std::make_shared<StubRef>(request.definition, request.cache_imports);
+  refs_.push_back(ref);
+  result.ref = ref;
+  return result;
+}
+
+absl::StatusOr<std::string> StubBridge::ReadFile(const CancelToken&, frontend::Ref& given, const std::string& path, int64_t, int64_t) {
+  auto& ref = static_cast<StubRef&>(given);
+  ref.was_read = true;
+  std::string key = ref.Key() + "|" + path;
+  for (const char* list : {"files", "files_b64"}) {
+    if (input_.contains(list) && input_[list].contains(key)) {
+      Json holder = {{std::string(list) == "files" ? "v" : "v_b64", input_[list][key]}};
+      return Bytes(holder, "v");
+    }
+  }
+  Json opts = input_.value("opts", Json::object());
+  std::string dockerfile = "local://" + opts.value("dockerfilekey", "dockerfile") + "|" + opts.value("filename", "Dockerfile");
+  bool has_dockerfile = input_.contains("dockerfile") || input_.contains("dockerfile_b64") || input_.contains("recipe");
+  if (key == dockerfile && has_dockerfile) return DockerfileOf(input_);
+  if (key == "local://context|.dockerignore" && input_.contains("dockerignore")) return input_["dockerignore"].get<std::string>();
+  return NotFound("open ", path, ": no such file or directory");
+}
+
+absl::StatusOr<frontend::Bridge::ImageConfig> StubBridge::ResolveImageConfig(const CancelToken&, const std::string& ref, const ResolveOptions& options) {
+  std::string platform = options.platform ? FormatPlatformAll(*options.platform) : "";
+  Json asked = {{"ref", ref}, {"log_name", options.log_name}, {"resolve_mode", options.resolve_mode}};
+  if (!platform.empty()) asked["platform"] = platform;
+  resolves_.With([&](auto& list) { list.push_back(asked); });
+  std::string name = ref.substr(0, ref.find('@'));
+  if (auto parsed = ImageReference::Parse(name); parsed.ok()) name = parsed->WithDefaultTag().str();
+  for (const Json& image : images_) {
+    if (image["name"] != name) continue;
+    ImageConfig config{ref, image["digest"].get<std::string>(), ""};
+    if (image.contains("config")) {
+      config.config = image["config"].get<std::string>();
+      return config;
+    }
+    for (const auto& [key, text] : image["by_platform"].items()) {
+      auto offered = ParsePlatform(key);
+      if (options.platform && offered.ok() && FormatPlatform(NormalizePlatform(*offered)) == FormatPlatform(NormalizePlatform(*options.platform))) {
+        config.config = text.get<std::string>();
+        return config;
+      }
+    }
+    return NotFound("no match for platform in manifest: not found");
+  }
+  return NotFound(ref, ": not found");
+}
+
+std::vector<frontend::WorkerInfo> StubBridge::Workers() const {
+  frontend::WorkerInfo worker;
+  worker.id = "worker";
+  for (const auto& text : input_.value("worker_platforms", Json::array({"linux/amd64"}))) {
+    if (auto platform = ParsePlatform(text.get<std::string>()); platform.ok()) worker.platforms.push_back(NormalizePlatform(*platform));
+  }
+  return {worker};
+}
+
+Json StubBridge::Resolves() const {
+  return resolves_.With([](const std::vector<Json>& list) {
+    std::vector<nlohmann::json> sorted(list.begin(), list.end());
+    auto key = [](const nlohmann::json& j) {
+      return StrCat(j.value("ref", ""), " ", j.value("platform", ""), " ", j.value("log_name", ""));
+    };
+    std::sort(sorted.begin(), sorted.end(), [&](const auto& a, const auto& b) { return key(a) < key(b); });
+    Json out = Json::array();
+    for (const auto& item : sorted) out.push_back(Json(item));
+    return out;
+  });
+}
+
+}  // namespace bk::golden::dockerfile
