@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "absl/strings/cord.h"
+#include "base/unicode.h"
 
 namespace bk {
 namespace {
@@ -66,7 +67,21 @@ absl::StatusCode CodeOfErrno(int error_number) {
 std::string Quote(std::string_view text) {
   static constexpr char kHex[] = "0123456789abcdef";
   std::string out = "\"";
-  for (unsigned char c : text) {
+  while (!text.empty()) {
+    DecodedRune decoded = DecodeRune(text);
+    auto c = static_cast<unsigned char>(text[0]);
+    std::string_view bytes = text.substr(0, decoded.width);
+    text.remove_prefix(decoded.width);
+    if (decoded.width > 1) {
+      if (IsPrint(decoded.rune)) {
+        out += bytes;
+      } else {
+        int digits = decoded.rune > 0xffff ? 8 : 4;
+        out += digits == 8 ? "\\U" : "\\u";
+        for (int shift = 4 * (digits - 1); shift >= 0; shift -= 4) out += kHex[decoded.rune >> shift & 15];
+      }
+      continue;
+    }
     switch (c) {
       case '"': out += "\\\""; break;
       case '\\': out += "\\\\"; break;
@@ -78,7 +93,7 @@ std::string Quote(std::string_view text) {
       case '\t': out += "\\t"; break;
       case '\v': out += "\\v"; break;
       default:
-        if (c < 0x20 || c == 0x7f) {
+        if (c < 0x20 || c >= 0x7f) {
           out += "\\x";
           out += kHex[c >> 4];
           out += kHex[c & 15];

@@ -213,6 +213,9 @@ Platform WorkerPlatform(const frontend::Bridge& bridge) {
 absl::StatusOr<frontend::Result> DockerfileFrontend::Solve(const CancelToken& cancel, frontend::Bridge& bridge, const Opts& opts,
                                                            const FrontendInputs& inputs) {
   BK_TRY(BuildOptions options, ParseBuildOptions(opts, WorkerPlatform(bridge)));
+  if (inputs.contains("context") || (inputs.contains("dockerfile") && !opts.contains("dockerfilekey"))) {
+    return Unimplemented("build contexts from other frontends' inputs are not supported");
+  }
   bool may_forward = false;
   absl::Status caps = CheckCaps(opts, may_forward);
   if (!caps.ok() && !may_forward) return caps;

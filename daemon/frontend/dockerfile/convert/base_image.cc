@@ -1,7 +1,6 @@
 // FROM: what a stage starts with.
 #include "base/reference.h"
 #include "base/suggest.h"
-#include "base/task_group.h"
 #include "daemon/frontend/dockerfile/convert/conversion.h"
 
 namespace bk::dockerfile {
@@ -21,18 +20,8 @@ struct Lookup {
   std::string written;  // the name in the Dockerfile
   ImageReference ref;
   Platform platform;
-  absl::StatusOr<frontend::Bridge::ImageConfig> answer = absl::UnknownError("not asked");
+  bool needed;  // else only its name matters
 };
-
-void Ask(const Conversion& conversion, Lookup& lookup) {
-  BuildContext& context = *conversion.input.context;
-  frontend::Bridge::ResolveOptions options;
-  options.platform = lookup.platform;
-  options.resolve_mode = conversion.options.resolve_mode.empty() ? "default" : conversion.options.resolve_mode;
-  std::string platform = conversion.options.multi_platform ? FormatPlatformAll(lookup.platform) + " " : "";
-  options.log_name = StrCat("[", platform, "internal] load metadata for ", lookup.stage->base_name);
-  lookup.answer = context.bridge().ResolveImageConfig(context.cancel(), lookup.stage->base_name, options);
-}
 
 // An image without a layer is the empty tree. Old manifests list no layers: their history knows.
 bool HasLayers(const ImageConfig& image) {
@@ -52,23 +41,24 @@ Platform DetectPlatform(const Conversion& conversion, const ImageConfig& image, 
 // Takes the answer over. True if the image has layers.
 absl::StatusOr<bool> TakeAnswer(Conversion& conversion, Lookup& lookup) {
   StageState& stage = *lookup.stage;
-  if (!lookup.answer.ok()) {
+  const BuildContext::ImageAnswer& answer = conversion.input.context->Image({stage.base_name, lookup.platform});
+  if (!answer.ok()) {
     std::vector<std::string> known = conversion.stages.ShownNames();
     for (std::string& name : CommonImages()) known.push_back(std::move(name));
-    return WithSuggestion(Annotate(lookup.answer.status(), lookup.written), lookup.written, known, true);
+    return WithSuggestion(Annotate(answer.status(), lookup.written), lookup.written, known, true);
   }
-  if (lookup.answer->ref != lookup.ref.str()) {
-    auto moved = ImageReference::Parse(lookup.answer->ref);
-    if (!moved.ok()) return Annotate(moved.status(), StrCat("failed to parse ref ", Quote(lookup.answer->ref)));
+  if (answer->ref != lookup.ref.str()) {
+    auto moved = ImageReference::Parse(answer->ref);
+    if (!moved.ok()) return Annotate(moved.status(), StrCat("failed to parse ref ", Quote(answer->ref)));
     lookup.ref = *std::move(moved);
   }
-  auto image = ParseImageConfig(lookup.answer->config);
+  auto image = ParseImageConfig(answer->config);
   if (!image.ok()) return Annotate(image.status(), "failed to parse image config");
   stage.base_image = *image;
   image->created.clear();
   if (!stage.platform && conversion.implicit_target) lookup.platform = DetectPlatform(conversion, *image, lookup.platform);
-  if (!lookup.answer->digest.empty()) {
-    BK_TRY(Digest digest, Digest::Parse(lookup.answer->digest));
+  if (!answer->digest.empty()) {
+    BK_TRY(Digest digest, Digest::Parse(answer->digest));
     lookup.ref = lookup.ref.WithDigest(std::move(digest));
   }
   stage.base_name = lookup.ref.str();
@@ -97,7 +87,7 @@ void SetState(Conversion& conversion, Lookup& lookup, bool has_layers) {
 
 absl::Status ResolveBaseImages(Conversion& conversion, const std::set<StageState*>& reachable) {
   std::vector<Lookup> lookups;
-  std::vector<bool> asked;
+  std::set<BuildContext::ImageQuestion> questions;
   for (const auto& owned : conversion.stages.all()) {
     StageState& stage = *owned;
     if (stage.base != nullptr || stage.dispatched || stage.resolved) continue;
@@ -114,26 +104,20 @@ absl::Status ResolveBaseImages(Conversion& conversion, const std::set<StageState
     auto ref = ImageReference::Parse(written);
     if (!ref.ok()) return AddLocation(Annotate(ref.status(), StrCat("failed to parse stage name ", Quote(written))), stage.location);
     stage.base_name = ref->WithDefaultTag().str();
-    lookups.push_back({&stage, written, ref->WithDefaultTag(), stage.platform.value_or(conversion.target_platform)});
-    asked.push_back(needed);
+    Platform platform = stage.platform.value_or(conversion.target_platform);
+    if (needed) questions.insert({stage.base_name, platform});
+    lookups.push_back({&stage, written, ref->WithDefaultTag(), platform, needed});
   }
-  if (std::count(asked.begin(), asked.end(), true) == 1) {
-    Ask(conversion, lookups[static_cast<size_t>(std::find(asked.begin(), asked.end(), true) - asked.begin())]);
-  } else {
-    TaskGroup group;
-    for (size_t i = 0; i < lookups.size(); i++) {
-      if (asked[i]) group.Run([&conversion, &lookup = lookups[i]] { Ask(conversion, lookup); });
-    }
-  }
-  for (size_t i = 0; i < lookups.size(); i++) {
+  conversion.input.context->AskForImages(questions);
+  for (Lookup& lookup : lookups) {
     bool has_layers = true;
-    if (asked[i]) {
-      auto taken = TakeAnswer(conversion, lookups[i]);
-      if (!taken.ok()) return AddLocation(taken.status(), lookups[i].stage->location);
+    if (lookup.needed) {
+      auto taken = TakeAnswer(conversion, lookup);
+      if (!taken.ok()) return AddLocation(taken.status(), lookup.stage->location);
       has_layers = *taken;
     }
-    SetState(conversion, lookups[i], has_layers);
-    lookups[i].stage->dispatched = lookups[i].stage->hidden;
+    SetState(conversion, lookup, has_layers);
+    lookup.stage->dispatched = lookup.stage->hidden;
   }
   return absl::OkStatus();
 }

@@ -2,6 +2,7 @@
 
 #include "base/ignore_pattern.h"
 #include "base/path.h"
+#include "base/task_group.h"
 #include "base/unicode.h"
 
 namespace bk::dockerfile {
@@ -89,6 +90,29 @@ absl::StatusOr<llb::State> BuildContext::MainContext(llb::Graph& graph, const st
   local.follow_paths = follow_paths;
   local.op.Name("[internal] load build context");
   return llb::Local(graph, kContextLocal, std::move(local));
+}
+
+void BuildContext::AskForImages(const std::set<ImageQuestion>& questions) {
+  std::vector<std::pair<const ImageQuestion*, ImageAnswer*>> open;
+  for (const ImageQuestion& question : questions) {
+    auto [entry, is_new] = images_.try_emplace(question, absl::UnknownError("not asked"));
+    if (is_new) open.emplace_back(&entry->first, &entry->second);
+  }
+  auto ask = [this](const ImageQuestion& question) {
+    frontend::Bridge::ResolveOptions options;
+    options.platform = question.platform;
+    options.resolve_mode = options_.resolve_mode.empty() ? "default" : options_.resolve_mode;
+    std::string platform = options_.multi_platform ? FormatPlatformAll(question.platform) + " " : "";
+    options.log_name = StrCat("[", platform, "internal] load metadata for ", question.ref);
+    return bridge_.ResolveImageConfig(cancel_, question.ref, options);
+  };
+  if (open.size() == 1) {
+    *open[0].second = ask(*open[0].first);
+    return;
+  }
+  TaskGroup group;
+  for (auto [question, answer] : open) group.Run([&ask, question, answer] { *answer = ask(*question); });
+  group.Wait();
 }
 
 }  // namespace bk::dockerfile

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,20 @@ class BuildContext {
   // The context, narrowed to `follow_paths` unless empty.
   absl::StatusOr<llb::State> MainContext(llb::Graph& graph, const std::vector<std::string>& follow_paths);
 
+  // The image of `ref`; asked once a platform, however many stages and platforms of the build name it.
+  using ImageAnswer = absl::StatusOr<frontend::Bridge::ImageConfig>;
+  struct ImageQuestion {
+    std::string ref;
+    Platform platform;
+    auto operator<=>(const ImageQuestion& other) const {
+      return std::pair(ref, FormatPlatformAll(platform)) <=> std::pair(other.ref, FormatPlatformAll(other.platform));
+    }
+    bool operator==(const ImageQuestion& other) const { return (*this <=> other) == 0; }
+  };
+  // Asks for all of them side by side.
+  void AskForImages(const std::set<ImageQuestion>& questions);
+  const ImageAnswer& Image(const ImageQuestion& question) const { return images_.at(question); }
+
   frontend::Bridge& bridge() const { return bridge_; }
   const CancelToken& cancel() const { return cancel_; }
   const BuildOptions& options() const { return options_; }
@@ -43,6 +58,7 @@ class BuildContext {
   const BuildOptions& options_;
   std::optional<std::string> ignore_file_;
   std::string ignore_name_;
+  std::map<ImageQuestion, ImageAnswer> images_;
 };
 
 }  // namespace bk::dockerfile

@@ -49,13 +49,21 @@ absl::Status SetMetaArgs(Conversion& c, const std::vector<Instruction>& meta_arg
   return absl::OkStatus();
 }
 
-absl::Status SetEpoch(Conversion& c) {
+absl::Status SetEpoch(Conversion& c, const std::vector<Stage>& stages) {
   constexpr char kKey[] = "SOURCE_DATE_EPOCH";
   auto given = c.build_args.find(kKey);
   std::string text = given != c.build_args.end() ? given->second : std::string(c.global_args.Get(kKey).value_or(""));
+  if (text == "context") text.clear();  // files of a client have no common time
   if (!text.empty()) {
     auto seconds = ParseInt(text);
+    for (const Stage& stage : stages) {
+      if (!seconds.ok() && EqualFold(stage.head().name, text)) {
+        return Unimplemented("SOURCE_DATE_EPOCH from a stage is not supported: ", Quote(text), " (give the seconds)");
+      }
+    }
     if (!seconds.ok()) return InvalidArgument("invalid SOURCE_DATE_EPOCH: ", text);
+    constexpr int64_t kYear0 = -62167219200, kYear10000 = 253402300800;
+    if (*seconds < kYear0 || *seconds >= kYear10000) return InvalidArgument("invalid SOURCE_DATE_EPOCH: ", text, ": year outside of range [0,9999]");
     c.epoch = *seconds;
     text = std::to_string(*seconds);
   }
@@ -148,7 +156,8 @@ absl::StatusOr<std::set<StageState*>> ResolveStages(Conversion& c, StageState* t
     bool again = false;
     for (size_t i = 0; i < c.stages.all().size(); i++) {
       StageState& stage = *c.stages.all()[i];
-      if (!reachable.contains(&stage)) continue;
+      // Copying from an image fires nothing; an image may even copy from itself.
+      if (!reachable.contains(&stage) || stage.hidden) continue;
       std::vector<std::string> triggers;
       if (stage.base == nullptr) {
         triggers.swap(stage.image.onbuild);
@@ -274,7 +283,7 @@ std::string Conversion::EpochText() const {
   auto seconds = static_cast<std::time_t>(*epoch);
   std::tm parts{};
   gmtime_r(&seconds, &parts);
-  char text[32];
+  char text[64];
   std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02dZ", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
                 parts.tm_hour, parts.tm_min, parts.tm_sec);
   return text;
@@ -295,7 +304,7 @@ absl::StatusOr<Converted> Convert(const ConvertInput& input) {
   c.build_args = options.build_args;
   SetPlatformArgs(c, options.target.empty() ? program.stages.back().head().name : options.target);
   BK_RETURN_IF_ERROR(SetMetaArgs(c, program.meta_args));
-  BK_RETURN_IF_ERROR(SetEpoch(c));
+  BK_RETURN_IF_ERROR(SetEpoch(c, program.stages));
   c.proxy = ProxyOf(c.build_args);
   c.context_promise = c.graph.Promise();
 

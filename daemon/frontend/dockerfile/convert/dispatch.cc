@@ -178,7 +178,8 @@ absl::Status DispatchWorkdir(Conversion& conversion, StageState& stage, const st
     std::optional<llb::Owner> owner;
     if (!stage.image.user.empty()) owner = llb::Owner::Parse(stage.image.user);
     std::optional<int64_t> time_ns;
-    if (conversion.epoch) time_ns = *conversion.epoch * 1'000'000'000;
+    // Wraps for years that nanoseconds cannot count, as the reference's does.
+    if (conversion.epoch) time_ns = static_cast<int64_t>(static_cast<uint64_t>(*conversion.epoch) * 1'000'000'000u);
     const llb::EnvList& env = stage.state->env();
     llb::OpOptions options;
     std::string shown = ShownCommand(conversion.lex, instruction->code, EnvVariables(env));

@@ -6,6 +6,7 @@
 
 #include "base/go_parse.h"
 #include "base/unicode.h"
+#include "daemon/frontend/dockerfile/convert/remote_source.h"
 
 namespace bk::dockerfile {
 namespace {
@@ -39,6 +40,21 @@ absl::Status CheckRemoved(const Opts& opts) {
   if (!Get(opts, "override-copy-image").empty()) return InvalidArgument("support for \"override-copy-image\" was removed in BuildKit 0.11");
   auto disabled = ParseBool(Get(opts, "build-arg:BUILDKIT_DISABLE_FILEOP"));
   if (disabled.ok() && *disabled) return InvalidArgument("support for \"BUILDKIT_DISABLE_FILEOP\" build-arg was removed in BuildKit 0.11");
+  return absl::OkStatus();
+}
+
+// Ways to give a build its files that this frontend does not know.
+absl::Status CheckSupported(const Opts& opts) {
+  std::string context_key = opts.contains("contextkey") ? Get(opts, "contextkey") : "context";
+  std::string context = Get(opts, context_key);
+  bool http = context.starts_with("http://") || context.starts_with("https://");
+  if (http || context.starts_with("github.com/") || IsGitSource(context)) {
+    return Unimplemented("remote build contexts are not supported: ", Quote(context), " (download it and build from the directory)");
+  }
+  if (auto named = WithPrefix(opts, "context:"); !named.empty()) {
+    return Unimplemented("named contexts are not supported: ", Quote(named.begin()->first), " (use a build stage instead)");
+  }
+  if (opts.contains("attest:sbom")) return Unimplemented("SBOM attestations are not supported (leave out attest:sbom)");
   return absl::OkStatus();
 }
 
@@ -247,6 +263,7 @@ bool BuildOptions::IgnoresCache(std::string_view stage) const {
 absl::StatusOr<BuildOptions> ParseBuildOptions(const Opts& opts, const Platform& build_platform) {
   BuildOptions out;
   BK_RETURN_IF_ERROR(CheckRemoved(opts));
+  BK_RETURN_IF_ERROR(CheckSupported(opts));
   out.build_platform = build_platform;
   BK_TRY(out.target_platforms, TargetPlatforms(Get(opts, "platform")));
   std::string mode = Get(opts, "image-resolve-mode");
@@ -274,7 +291,6 @@ absl::StatusOr<BuildOptions> ParseBuildOptions(const Opts& opts, const Platform&
   if (out.hostname.empty()) out.hostname = Get(opts, "hostname");
   out.local_session_ids = WithPrefix(opts, "local-sessionid:");
   if (opts.contains("filename")) out.filename = Get(opts, "filename");
-  if (opts.contains("contextkey")) out.context_name = Get(opts, "contextkey");
   if (opts.contains("dockerfilekey")) out.dockerfile_name = Get(opts, "dockerfilekey");
   return out;
 }

@@ -32,7 +32,7 @@ struct BuildOptions {
   std::vector<std::string> no_cache_stages;
   std::vector<frontend::CacheImport> cache_imports;
   // Where things come from.
-  std::string filename = "Dockerfile", context_name = "context", dockerfile_name = "dockerfile";
+  std::string filename = "Dockerfile", dockerfile_name = "dockerfile";
   std::map<std::string, std::string> local_session_ids;
 
   bool IgnoresCache(std::string_view stage) const;

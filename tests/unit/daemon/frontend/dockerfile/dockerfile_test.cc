@@ -1,0 +1,123 @@
+#include <doctest/doctest.h>
+
+#include <chrono>
+
+#include "daemon/frontend/dockerfile/frontend.h"
+#include "daemon/frontend/dockerfile/parse/parser.h"
+#include "daemon/frontend/dockerfile/shell/lex.h"
+
+using namespace bk;
+
+namespace {
+
+bool SupportsAll(std::string_view) { return true; }
+
+class FixedRef final : public frontend::Ref {
+ public:
+  explicit FixedRef(std::shared_ptr<const pb::Definition> d) : definition_(std::move(d)) {}
+  const pb::Definition& definition() const override { return *definition_; }
+  absl::Status Evaluate(const CancelToken&) override { return absl::OkStatus(); }
+
+ private:
+  std::shared_ptr<const pb::Definition> definition_;
+};
+
+// A build with one file and one image, which fires `onbuild`.
+class FileBridge final : public frontend::Bridge {
+ public:
+  explicit FileBridge(std::string text, std::string onbuild = "") : text_(std::move(text)), onbuild_(std::move(onbuild)) {}
+  absl::StatusOr<frontend::Result> Solve(const CancelToken&, const frontend::SolveRequest& request) override {
+    frontend::Result result;
+    result.ref = std::make_shared<FixedRef>(request.definition);
+    return result;
+  }
+  absl::StatusOr<std::string> ReadFile(const CancelToken&, frontend::Ref&, const std::string& path, int64_t, int64_t) override {
+    if (path == "Dockerfile") return text_;
+    return NotFound("open ", path, ": no such file or directory");
+  }
+  absl::StatusOr<std::vector<frontend::FileStat>> ReadDir(const CancelToken&, frontend::Ref&, const std::string&, const std::string&) override {
+    return Unimplemented("ReadDir");
+  }
+  absl::StatusOr<frontend::FileStat> StatFile(const CancelToken&, frontend::Ref&, const std::string&) override { return Unimplemented("StatFile"); }
+  absl::StatusOr<ImageConfig> ResolveImageConfig(const CancelToken&, const std::string& ref, const ResolveOptions&) override {
+    std::string trigger = onbuild_.empty() ? "" : ",\"OnBuild\":[\"" + onbuild_ + "\"]";
+    return ImageConfig{ref, "", "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"Env\":[\"A=1\"]" + trigger +
+                                    "},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"sha256:" + std::string(64, 'a') + "\"]}}"};
+  }
+  absl::StatusOr<frontend::SourceMetadata> ResolveSourceMeta(const CancelToken&, const pb::SourceOp&, const ResolveOptions&) override {
+    return Unimplemented("ResolveSourceMeta");
+  }
+  absl::Status Warn(const Digest&, const solver::WarningEvent&) override { return absl::OkStatus(); }
+  std::vector<frontend::WorkerInfo> Workers() const override { return {}; }
+  std::string SessionId() const override { return "session"; }
+  std::string BuildId() const override { return "build"; }
+
+ private:
+  std::string text_, onbuild_;
+};
+
+absl::StatusOr<frontend::Result> Build(const std::string& text, const std::map<std::string, std::string>& opts = {}, const std::string& onbuild = "") {
+  FileBridge bridge(text, onbuild);
+  return dockerfile::DockerfileFrontend(&SupportsAll).Solve(CancelToken::Never(), bridge, opts, {});
+}
+
+std::string Repeat(std::string_view text, int count) {
+  std::string out;
+  for (int i = 0; i < count; i++) out += text;
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("500 instructions convert in milliseconds") {
+  std::string text = "FROM a\n";
+  for (int i = 0; i < 125; i++) {
+    std::string n = std::to_string(i);
+    text += "ENV V" + n + "=${A}" + n + "\nRUN echo $V" + n + "\nCOPY f" + n + " /d/\nLABEL l" + n + "=x\n";
+  }
+  auto start = std::chrono::steady_clock::now();
+  REQUIRE(Build(text).ok());
+  auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
+  MESSAGE("took ", took.count(), " ms");
+  CHECK(took.count() < 500);  // unoptimised and on a busy machine
+}
+
+TEST_CASE("hostile files end in an error or a result, never in a crash") {
+  CHECK_FALSE(Build("FROM a\nRUN <<EOF\n" + Repeat("x\n", 100000)).ok());
+  CHECK_FALSE(Build(std::string("FROM a\nRUN ") + std::string(1 << 20, 'x')).ok());
+  CHECK_FALSE(Build("FROM a\nENV X=" + Repeat("${a:-", 10000) + Repeat("}", 10000)).ok());
+  CHECK_FALSE(Build("FROM a\n" + Repeat("ONBUILD ", 8000) + "RUN x").ok());
+  CHECK(Build("FROM a\nCMD " + Repeat("[", 60000)).ok());  // no JSON, so a command for the shell
+  CHECK(Build("FROM a\nRUN a\\\n" + Repeat("b\\\n", 50000) + "c\n").ok());
+  CHECK(Build(std::string("\xef\xbb\xbf") + "FROM a\r\nRUN x\r\n").ok());
+}
+
+TEST_CASE("variables that double each other do not eat the memory") {
+  std::string text = "FROM a\nENV V0=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n";
+  for (int i = 1; i < 40; i++) text += "ENV V" + std::to_string(i) + "=$V" + std::to_string(i - 1) + "$V" + std::to_string(i - 1) + "\n";
+  auto result = Build(text);
+  REQUIRE_FALSE(result.ok());
+  CHECK(Message(result.status()).find("expanded text is larger than") != std::string::npos);
+}
+
+TEST_CASE("a chain of 20,000 stages is resolved without recursion") {
+  std::string text = "FROM a AS s0\n";
+  for (int i = 1; i < 20000; i++) text += "FROM s" + std::to_string(i - 1) + " AS s" + std::to_string(i) + "\n";
+  CHECK(Build(text).ok());
+}
+
+TEST_CASE("an image whose trigger copies from itself is built once") {
+  CHECK(Build("FROM a\nRUN x\n", {}, "COPY --from=a /x /y").ok());
+}
+
+TEST_CASE("stages that copy from each other are refused with both places") {
+  auto result = Build("FROM a AS x\nCOPY --from=y / /\nFROM a AS y\nCOPY --from=x / /\n");
+  REQUIRE_FALSE(result.ok());
+  CHECK(Details(result.status()).size() == 2);
+}
+
+TEST_CASE("what is not supported says so") {
+  CHECK(Build("FROM a\n", {{"context", "https://example.com/x.git"}}).status().code() == absl::StatusCode::kUnimplemented);
+  CHECK(Build("FROM a\n", {{"context:b", "docker-image://c"}}).status().code() == absl::StatusCode::kUnimplemented);
+  CHECK(Build("FROM a\nADD https://example.com/x.git /\n").status().code() == absl::StatusCode::kUnimplemented);
+}
