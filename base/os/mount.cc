@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -163,10 +164,16 @@ absl::StatusOr<TempMount> TempMount::Make(const std::vector<Mount>& mounts, cons
   return made;
 }
 
+absl::StatusOr<TempMount> TempMount::Adopt(const std::string& path) {
+  TempMount made;
+  made.path_ = path;
+  return made;
+}
+
 TempMount::~TempMount() {
   if (path_.empty() || !owned_) return;
   if (!UnmountAll(path_).ok()) UnmountAll(path_, true).IgnoreError();
-  rmdir(path_.c_str());
+  if (rmdir(path_.c_str()) < 0 && errno == ENOTDIR) unlink(path_.c_str());
 }
 
 }  // namespace bk::os

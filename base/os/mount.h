@@ -38,6 +38,8 @@ class TempMount {
  public:
   // Mounts below a fresh directory (in $TMPDIR or `parent`).
   static absl::StatusOr<TempMount> Make(const std::vector<Mount>& mounts, const std::string& parent = "");
+  // Takes over a mount that stands on `path`, an empty file or directory of its own.
+  static absl::StatusOr<TempMount> Adopt(const std::string& path);
   TempMount() = default;
   TempMount(TempMount&& other) noexcept : path_(std::exchange(other.path_, {})), owned_(other.owned_) {}
   TempMount& operator=(TempMount&& other) noexcept {

@@ -2,21 +2,25 @@
 #pragma once
 
 #include <atomic>
+#include <set>
 #include <unordered_map>
 
+#include "base/filter.h"
 #include "base/guarded.h"
 #include "base/task_group.h"
+#include "daemon/cache/hash_store.h"
 #include "daemon/cache/record.h"
 #include "daemon/cache/store.h"
+#include "snapshotter/lease/lease.h"
 #include "snapshotter/meta/database.h"
 
 namespace bk::cache {
 
 class Manager : public CacheManager {
  public:
-  Manager(meta::Database* db, content::ContentStore* content, snapshotter::Driver* driver, std::string root)
-      : db_(db), content_(content), driver_(driver), root_(std::move(root)) {}
-  // Reads all records and removes what no record needs (snapshots, mutable trees of a crashed daemon).
+  Manager(meta::Database* db, content::ContentStore* content, lease::Leases* leases, snapshotter::Driver* driver, std::string root)
+      : db_(db), content_(content), leases_(leases), driver_(driver), root_(std::move(root)), hashes_(db) {}
+  // Reads all records and removes what nothing needs: snapshots, blobs, mutable trees of a crashed daemon.
   absl::Status Recover();
 
   absl::StatusOr<MutablePtr> New(const CancelToken& cancel, const FetchContext& fetch, const ImmutablePtr& parent, const NewOptions& options) override;
@@ -34,7 +38,16 @@ class Manager : public CacheManager {
   ImmutablePtr MakeImmutable(const RecordPtr& record);
   void Hold(const RecordPtr& record);
   void Release(const RecordPtr& record, bool drop);
+  meta::Statement SaveStatement(const RecordPtr& record);
   absl::Status Save(const RecordPtr& record);
+  // Makes a mutable record's tree immutable: the record itself, or a view of it if it is retained.
+  absl::StatusOr<ImmutablePtr> Commit(const RecordPtr& record);
+  // Ends the pair of a view and its mutable tree before something is built on the view.
+  absl::Status Finalize(const RecordPtr& record);
+  // Whose content hashes those of `record` are.
+  std::string HashOwner(const RecordPtr& record);
+  HashStore& hashes() { return hashes_; }
+  absl::Status DeleteValue(const RecordPtr& record, const std::string& key);
   absl::Status SaveValue(const RecordPtr& record, const std::string& key, const std::string& value);
   std::string Value(const RecordPtr& record, const std::string& key);
   // Makes the snapshots of a lazy chain.
@@ -53,14 +66,25 @@ class Manager : public CacheManager {
   absl::StatusOr<Descriptor> WriteBlob(const CancelToken& cancel, const RecordPtr& record, const CompressionChoice& compression, Digest& diff_id);
   absl::StatusOr<Descriptor> Recompress(const CancelToken& cancel, const Descriptor& blob, const CompressionChoice& compression);
   absl::Status LoadRecords(Records& records);
+  static std::set<RecordPtr> FindDoomed(const Records& records, const std::set<Digest>& blobs);
+  static void MendTwins(const Records& records);
+  absl::Status SweepSnapshots(const Records& records);
+  // Removes blobs that neither records nor leases hold and that are older than that.
+  absl::Status SweepContent(int64_t min_age_seconds);
+  RecordPtr Find(const std::string& id);
+  // Takes `record` out of the table if nothing uses it; its rows, snapshot and blob are for the caller.
+  bool Detach(const RecordPtr& record, bool& blob_used);
   UsageRecord Usage(const Record& record) const;
   absl::Status PrunePass(const CancelToken& cancel, const PruneOptions& options, const std::function<void(const UsageRecord&)>& removed);
   static bool BlobIsUsed(const Records& records, const Digest& digest);
+  std::vector<RecordPtr> Victims(const Filter& filter, const PruneOptions& options);
 
   meta::Database* const db_;
   content::ContentStore* const content_;
+  lease::Leases* const leases_;
   snapshotter::Driver* const driver_;
   const std::string root_;
+  HashStore hashes_;
   Guarded<Records> records_;
   std::atomic<int64_t> next_snapshot_{1};
   std::function<void(const std::string&)> on_removed_;

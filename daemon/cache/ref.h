@@ -80,7 +80,8 @@ using MutablePtr = std::unique_ptr<MutableRef>;
 class MutableRef : public Mountable {
  public:
   virtual const std::string& Id() const = 0;
-  // Makes the tree immutable. The mutable handle is used up. Not fsynced, but committed in the store's database before
+  // Makes the tree immutable. The mutable handle is used up. A retained tree stays as it is: the result is a view of it,
+  // and the tree can be had again (GetMutable) once the view has no handles, unless something was built on the view. Not fsynced, but committed in the store's database before
   // it returns (kill -9 keeps it; see docs/store.md).
   virtual absl::StatusOr<ImmutablePtr> Commit(const CancelToken& cancel) = 0;
   // What an index lookup finds (CacheManager::FindMutable): set once, durable.
@@ -124,7 +125,7 @@ class CacheManager {
   virtual absl::StatusOr<MutablePtr> New(const CancelToken& cancel, const FetchContext& fetch, const ImmutablePtr& parent, const NewOptions& options) = 0;
   // NotFound when pruned or unknown.
   virtual absl::StatusOr<ImmutablePtr> Get(const CancelToken& cancel, const std::string& id) = 0;
-  // FailedPrecondition when another handle holds it ("locked"), NotFound when gone.
+  // FailedPrecondition when another handle holds it or a view of it ("locked"), NotFound when gone.
   virtual absl::StatusOr<MutablePtr> GetMutable(const CancelToken& cancel, const std::string& id) = 0;
   // Ids of mutable records with this index, oldest first.
   virtual std::vector<std::string> FindMutable(const std::string& index) = 0;
@@ -135,7 +136,7 @@ class CacheManager {
   virtual absl::StatusOr<std::vector<UsageRecord>> DiskUsage(const CancelToken& cancel, const std::vector<std::string>& filter) = 0;
   // Removes what the rules allow; `removed` is called for every record.
   virtual absl::Status Prune(const CancelToken& cancel, const std::vector<PruneOptions>& passes, const std::function<void(const UsageRecord&)>& removed) = 0;
-  // Also asked before a record is removed: true keeps it when it is not `all` (nothing else refers to results).
+  // Told about every record that is gone (results that refer to it are of no use any more). Set once, before use.
   virtual void OnRemoved(std::function<void(const std::string& id)> callback) = 0;
 };
 

@@ -73,11 +73,7 @@ absl::StatusOr<std::unique_ptr<ActiveMount>> MutableHandle::Mount(const CancelTo
 
 absl::StatusOr<ImmutablePtr> MutableHandle::Commit(const CancelToken& cancel) {
   BK_RETURN_IF_ERROR(cancel.Check());
-  record_->state = RecordState::kCommitted;
-  record_->retained = false;
-  record_->index.clear();
-  BK_RETURN_IF_ERROR(manager_->Save(record_));
-  ImmutablePtr ref = manager_->MakeImmutable(record_);
+  BK_TRY(ImmutablePtr ref, manager_->Commit(record_));
   manager_->Release(std::exchange(record_, nullptr), false);
   return ref;
 }

@@ -25,6 +25,7 @@ class ImmutableHandle : public ImmutableRef {
  public:
   ImmutableHandle(Manager* manager, RecordPtr record) : held_(std::make_shared<HeldRecord>(manager, std::move(record))) {}
   const RecordPtr& record() const { return held_->record(); }
+  Manager& manager() const { return *held_->manager(); }
 
   absl::StatusOr<std::unique_ptr<ActiveMount>> Mount(const CancelToken& cancel, const FetchContext& fetch, bool readonly) const override;
   const std::string& Id() const override { return record()->id; }
@@ -48,6 +49,8 @@ class MutableHandle : public MutableRef {
   ~MutableHandle() override {
     if (record_ != nullptr) manager_->Release(record_, !record_->retained);
   }
+  const RecordPtr& record() const { return record_; }
+  Manager* manager() const { return manager_; }
   absl::StatusOr<std::unique_ptr<ActiveMount>> Mount(const CancelToken& cancel, const FetchContext& fetch, bool readonly) const override;
   const std::string& Id() const override { return record_->id; }
   absl::StatusOr<ImmutablePtr> Commit(const CancelToken& cancel) override;
@@ -60,6 +63,9 @@ class MutableHandle : public MutableRef {
   Manager* manager_;
   RecordPtr record_;
 };
+
+// A value of records whose tree is being changed by a transfer: not to be used again after a crash.
+inline constexpr char kTransferMark[] = "transfer";
 
 // The record behind a ref of this store.
 RecordPtr RecordOf(const ImmutablePtr& ref);

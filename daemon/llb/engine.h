@@ -50,7 +50,7 @@ struct EngineParts {
   cache::CacheManager* cache = nullptr;
   source::SourceManager* sources = nullptr;
   session::Manager* sessions = nullptr;
-  OpFactory* ops = nullptr;
+  ops::OpFactory* ops = nullptr;
   std::map<std::string, exporter::Exporter*> exporters;
   std::map<std::string, frontend::Frontend*> frontends;
   std::vector<frontend::WorkerInfo> workers;

@@ -13,6 +13,8 @@
 namespace bk::content {
 namespace {
 
+constexpr const char* kAlgorithms[] = {"sha256", "sha384", "sha512"};
+
 std::string BlobPath(const std::string& root, const Digest& digest) { return StrCat(root, "/blobs/", digest.algorithm(), "/", digest.hex()); }
 
 }  // namespace
@@ -40,7 +42,7 @@ absl::StatusOr<Digest> Ingest::Commit(const Digest& expected, int64_t expected_s
 absl::StatusOr<std::unique_ptr<ContentStore>> ContentStore::Open(const std::string& root) {
   BK_RETURN_IF_ERROR(os::RemoveAll(root + "/ingest"));
   BK_RETURN_IF_ERROR(os::MakeDirs(root + "/ingest", 0700));
-  BK_RETURN_IF_ERROR(os::MakeDirs(root + "/blobs/sha256", 0700));
+  for (const char* algorithm : kAlgorithms) BK_RETURN_IF_ERROR(os::MakeDirs(StrCat(root, "/blobs/", std::string_view(algorithm)), 0700));
   return std::unique_ptr<ContentStore>(new ContentStore(root));
 }
 
@@ -74,6 +76,29 @@ absl::Status ContentStore::Put(std::string_view bytes, const Digest& digest) {
   BK_TRY(Ingest ingest, NewIngest());
   BK_RETURN_IF_ERROR(ingest.Write(bytes));
   return ingest.Commit(digest, static_cast<int64_t>(bytes.size())).status();
+}
+
+absl::StatusOr<std::vector<ContentStore::Entry>> ContentStore::List() const {
+  std::vector<Entry> entries;
+  time_t now = time(nullptr);
+  for (const char* algorithm : kAlgorithms) {
+    std::string dir = StrCat(root_, "/blobs/", std::string_view(algorithm));
+    BK_TRY(std::vector<std::string> names, os::ListDir(dir));
+    for (const std::string& name : names) {
+      auto digest = Digest::Parse(StrCat(std::string_view(algorithm), ":", name));
+      struct stat st;
+      if (!digest.ok() || stat(StrCat(dir, "/", name).c_str(), &st) < 0) continue;
+      entries.push_back({*digest, st.st_size, now - st.st_mtime});
+    }
+  }
+  return entries;
+}
+
+absl::Status ContentStore::Sync(const Digest& digest) const {
+  BK_TRY(os::UniqueFd blob, OpenBlob(digest));
+  BK_TRY(os::UniqueFd dir, os::Open(StrCat(root_, "/blobs/", digest.algorithm()), O_RDONLY | O_DIRECTORY));
+  if (fsync(blob.get()) < 0 || fsync(dir.get()) < 0) return ErrnoError(errno, StrCat("sync blob ", digest.str()));
+  return absl::OkStatus();
 }
 
 absl::Status ContentStore::Remove(const Digest& digest) {

@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/digest.h"
 #include "base/os/unique_fd.h"
@@ -44,6 +45,15 @@ class ContentStore {
   absl::Status Put(std::string_view bytes, const Digest& digest);  // present already is fine
   absl::Status Remove(const Digest& digest);
   std::string Path(const Digest& digest) const;
+  // Every blob with its age since it was written.
+  struct Entry {
+    Digest digest;
+    int64_t size_bytes;
+    int64_t age_seconds;
+  };
+  absl::StatusOr<std::vector<Entry>> List() const;
+  // Waits until the blob's bytes and name are on disk: a power cut does not take it back.
+  absl::Status Sync(const Digest& digest) const;
 
  private:
   explicit ContentStore(std::string root) : root_(std::move(root)) {}

@@ -1,18 +1,22 @@
-// The store's one SQLite database (WAL). A commit costs no fsync (synchronous=NORMAL): what was committed survives the
-// end of the process at any moment; only a power cut may take the last transactions back, which are then cache misses.
+// The store's one SQLite database (WAL): schema, migrations and the one thread that writes.
 //
-// Thread-safe: one connection under one lock; statements are prepared once and kept. Format: docs/store.md.
+// The writer takes what is queued as one transaction, so a write costs no fsync (synchronous=NORMAL) and many cost one
+// commit. What was committed survives the end of the process at any moment; only a power cut may take the last ones back,
+// unless Sync was called; they are cache misses then. Thread-safe; statements are prepared once. Format: docs/store.md.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <unordered_map>
 #include <variant>
 #include <vector>
 
+#include "base/guarded.h"
 #include "base/status.h"
 
 struct sqlite3;
@@ -33,25 +37,59 @@ class Row {
   sqlite3_stmt* statement_;
 };
 
+// One statement with its values. `sql` is a literal: statements are kept by its address.
+struct Statement {
+  const char* sql;
+  std::vector<Value> values;
+};
+
 class Database {
  public:
   // Opens or makes the file and brings its schema up to date. A damaged file is set aside ("….damaged") and a new one
-  // begun: the store is a cache.
+  // begun: the store is a cache. FailedPrecondition for a schema of a later version.
   static absl::StatusOr<std::unique_ptr<Database>> Open(const std::string& path);
+  // Commits what is queued.
   ~Database();
 
-  absl::Status Run(const char* sql, const std::vector<Value>& values = {});
+  // All of them or none; committed when it returns. One caller's writes keep their order, posted ones too.
+  absl::Status Write(std::vector<Statement> statements);
+  absl::Status Run(const char* sql, std::vector<Value> values = {});
+  // The same without waiting: for what may be lost with the process. Errors are logged.
+  void Post(std::vector<Statement> statements);
+  // Reads on the calling thread; `row` must not use the database.
   absl::Status Query(const char* sql, const std::vector<Value>& values, const std::function<void(const Row&)>& row);
-  // All of `body`'s statements or none of them.
-  absl::Status Transaction(const std::function<absl::Status()>& body);
+  // Makes everything committed so far durable against a power cut.
+  absl::Status Sync();
 
  private:
+  struct Batch {
+    std::vector<Statement> statements;
+    bool sync = false;  // write the log back to the file, with fsync
+    absl::Status* result = nullptr;  // null: nobody waits
+    bool* done = nullptr;
+  };
+  struct Queue {
+    std::deque<Batch> batches;
+    bool stop = false;
+  };
   Database() = default;
   absl::Status Init(const std::string& path);
+  absl::Status Migrate(const std::string& path);
+  absl::Status Exec(const char* sql);
   absl::StatusOr<sqlite3_stmt*> Prepare(const char* sql, const std::vector<Value>& values);
-  std::recursive_mutex mutex_;
+  absl::Status Step(const char* sql, const std::vector<Value>& values, const std::function<void(const Row&)>& row);
+  absl::Status Wait(Batch batch);
+  void WriteLoop();
+  void Commit(std::deque<Batch>& batches);
+  // Moves the log into the database file, with fsync. Writers do not wait for it unless one asked for Sync (`must`).
+  void Checkpoint(bool must, absl::Status& status);
+
+  std::mutex mutex_;  // of the connection
   sqlite3* db_ = nullptr;
-  std::unordered_map<const char*, sqlite3_stmt*> statements_;  // by the literal's address
+  int log_pages_ = 0;  // in the log, not yet in the file
+  std::unordered_map<const char*, sqlite3_stmt*> statements_;
+  Guarded<Queue> queue_;
+  std::thread writer_;
 };
 
 }  // namespace bk::meta

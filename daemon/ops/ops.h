@@ -1,0 +1,47 @@
+// What LLB operations do: one file a kind, one row each in daemon/ops/table.cc (source, exec, file, merge, diff).
+//
+// An op is made once for all builds that share its vertex and runs on op threads (daemon/solver/op.h). Thread-safe.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/platform.h"
+#include "base/semaphore.h"
+#include "daemon/cache/ref.h"
+#include "daemon/session/session.h"
+#include "daemon/solver/op.h"
+#include "daemon/source/source.h"
+#include "llb/ops.pb.h"
+#include "sandbox/exec/executor.h"
+
+namespace bk::ops {
+
+// What a daemon offers its ops; borrowed, must outlive them.
+struct OpParts {
+  cache::CacheManager* cache = nullptr;
+  source::SourceManager* sources = nullptr;
+  session::Manager* sessions = nullptr;
+  exec::Executor* executor = nullptr;
+  Semaphore* parallelism = nullptr;  // null: no limit (max-parallelism)
+  std::string trace_socket;          // path of the trace socket that steps see; "" = none
+  std::string state_dir;             // <root> of the worker, for temporary files of steps
+};
+
+// One loaded op (daemon/llb/vertex_load.h made and checked it).
+struct OpRequest {
+  std::shared_ptr<const pb::Op> op;  // with vertex digests as inputs
+  Platform platform;                 // normalised; of the op or the worker's default
+  std::string name;                  // progress name of the vertex
+};
+
+class OpFactory {
+ public:
+  virtual ~OpFactory() = default;
+  // InvalidArgument for an op without meaning, Unimplemented for a kind that is not built yet.
+  virtual absl::StatusOr<std::unique_ptr<solver::Op>> Make(const OpRequest& request) = 0;
+};
+
+std::unique_ptr<OpFactory> MakeOpFactory(const OpParts& parts);
+
+}  // namespace bk::ops

@@ -1,0 +1,57 @@
+// What a step is: program, environment, user, mounts, limits. Plain values, shared by the executor and the OCI spec.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/os/mount.h"
+
+namespace bk::exec {
+
+enum class NetworkMode { kUnset, kHost, kNone };
+enum class SecurityMode { kSandbox, kInsecure };
+
+// A mount of the container besides its root. `mounts` is what the snapshotter says (alternatives of one directory tree:
+// usually one element); `selector` picks a path below it, resolved inside it.
+struct StepMount {
+  std::string dest;
+  std::vector<os::Mount> mounts;
+  std::string selector;
+  bool readonly = false;
+};
+
+struct HostIp {
+  std::string host, ip;
+};
+
+struct Ulimit {
+  std::string name;
+  uint64_t soft = 0, hard = 0;
+};
+
+struct Resources {  // 0 or empty: not set
+  int64_t memory_bytes = 0, memory_swap_bytes = 0;
+  uint64_t cpu_shares = 0, cpu_period = 0;
+  int64_t cpu_quota = 0;
+  std::string cpuset_cpus, cpuset_mems;
+};
+
+struct ProcessSpec {
+  std::vector<std::string> args, env;
+  std::string user;  // Dockerfile's USER text: "name[:group]", "uid[:gid]", ""
+  std::string cwd;
+  std::string hostname;  // empty: buildkitsandbox
+  bool tty = false;
+  bool readonly_root = false;
+  std::vector<HostIp> extra_hosts;
+  std::vector<Ulimit> ulimits;
+  std::string cgroup_parent;
+  NetworkMode network = NetworkMode::kUnset;
+  SecurityMode security = SecurityMode::kSandbox;
+  bool remove_mount_stubs_recursive = false;
+  std::vector<int> valid_exit_codes;
+  Resources resources;
+};
+
+}  // namespace bk::exec

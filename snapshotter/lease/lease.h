@@ -1,0 +1,34 @@
+// Who keeps blobs besides the cache's own records: named leases, each a set of digests (docs/store.md#collection).
+//
+// Leases are rows of the store's database, all of them in memory. Thread-safe.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "base/digest.h"
+#include "base/guarded.h"
+#include "snapshotter/meta/database.h"
+
+namespace bk::lease {
+
+class Leases {
+ public:
+  explicit Leases(meta::Database* db) : db_(db) {}
+  absl::Status Load();
+  // `id` keeps the blob until it is dropped; committed when it returns.
+  absl::Status Keep(const std::string& id, const Digest& digest);
+  absl::Status Drop(const std::string& id);  // missing is fine
+  bool Holds(const Digest& digest) const;
+
+ private:
+  struct State {
+    std::map<std::string, std::set<Digest>> by_id;
+    std::map<Digest, int> holders;
+  };
+  meta::Database* const db_;
+  Guarded<State> state_;
+};
+
+}  // namespace bk::lease
