@@ -4,10 +4,12 @@
 // walk is iterative and bounded (hostile 1-8). Metadata stays keyed by the digest of the raw bytes. Thread-safe (functions).
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
+#include <unordered_map>
 
 #include "base/platform.h"
 #include "daemon/ops/ops.h"
@@ -16,20 +18,32 @@
 
 namespace bk::llb {
 
+// A definition above these is refused (ResourceExhausted).
+inline constexpr int kMaxOps = 1'000'000;
+inline constexpr size_t kMaxDefinitionBytes = 128 << 20;
+
 struct LoadOptions {
-  Platform default_platform;          // for ops without one (filled in after the digest is fixed)
-  std::set<std::string> entitlements;  // granted to the build ("network.host", "security.insecure")
+  Platform default_platform;           // for ops without one (filled in after the digest is fixed)
+  std::set<std::string> entitlements;  // granted to the build ("network.host", "security.insecure", "device")
   ops::OpFactory* ops = nullptr;       // null: vertices cannot be run (tests)
-  std::set<std::string>* pruned_cache_ids = nullptr;  // out: cache mounts of ignore-cache execs (null: not wanted)
+};
+
+// What is known of a vertex beside its place in the graph, for errors and provenance.
+struct LoadedOp {
+  std::shared_ptr<const pb::Op> op;  // inputs are vertex digests, platform filled in and normalised
+  Digest raw;                        // of the bytes that the client sent (the last of several encodings)
+  std::map<std::string, std::string> description;
 };
 
 struct LoadedDefinition {
-  solver::Edge root;                                     // null vertex: the empty tree
-  std::map<std::string, Digest> vertex_of_raw;           // raw digest → vertex digest
-  std::map<std::string, std::shared_ptr<const pb::Op>> ops;  // by vertex digest
+  solver::Edge root;                                  // null vertex: the empty tree
+  std::unordered_map<std::string, Digest> vertex_of_raw;   // raw digest → vertex digest
+  std::unordered_map<std::string, LoadedOp> ops;           // by vertex digest; only what the root needs
+  // Cache mounts of execs that ignore the cache: id → the mount is on top of an input. To be dropped before the build.
+  std::map<std::string, bool> pruned_cache_ids;
 };
 
-// InvalidArgument/Unknown with the reference's texts ("failed to load LLB: …" is added by the caller).
-absl::StatusOr<LoadedDefinition> LoadDefinition(const pb::Definition& definition, const LoadOptions& options);
+// Unknown with the reference's texts ("failed to load LLB: …" is added by the caller); ResourceExhausted above the bounds.
+absl::StatusOr<LoadedDefinition> LoadDefinition(const CancelToken& cancel, const pb::Definition& definition, const LoadOptions& options);
 
 }  // namespace bk::llb
