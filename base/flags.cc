@@ -206,7 +206,7 @@ class Parser {
   Parsed Usage(const absl::Status& status) {
     Parsed parsed;
     parsed.error = status;
-    parsed.complaint = StrCat("Incorrect Usage: ", status.message(), "\n\n");
+    parsed.complaint = StrCat("Incorrect Usage: ", Message(status), "\n\n");
     parsed.exit_code = 1;
     return parsed;
   }

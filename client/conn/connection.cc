@@ -1,0 +1,82 @@
+#include "client/conn/connection.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cstring>
+
+#include "base/os/unique_fd.h"
+#include "base/suggest.h"
+#include "control/control.grpc.pb.h"
+#include "proto/wire/grpc_setup.h"
+#include "proto/wire/status_codec.h"
+
+namespace bk::client {
+namespace {
+
+constexpr std::chrono::milliseconds kProbeInterval(100);
+
+// 0, or why the socket cannot be connected to.
+int ConnectError(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return ENAMETOOLONG;
+  std::memcpy(address.sun_path, path.data(), path.size());
+  os::UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd) return errno;
+  if (connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return 0;
+  return errno == EAGAIN ? 0 : errno;
+}
+
+}  // namespace
+
+Connection::Connection(Address address) : address_(std::move(address)) {
+  wire::HoldGrpc();
+  grpc::ChannelArguments arguments = wire::ChannelArguments();
+  if (!address_.authority.empty()) arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, address_.authority);
+  // A daemon that has just been started is found soon.
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
+  channel_ = grpc::CreateCustomChannel(address_.target, grpc::InsecureChannelCredentials(), arguments);
+}
+
+absl::Status Connection::WaitUntilReady(const CancelToken& cancel, std::chrono::milliseconds timeout) const {
+  auto end = std::chrono::steady_clock::now() + timeout;
+  auto stub = moby::buildkit::v1::Control::NewStub(channel_);
+  while (true) {
+    BK_RETURN_IF_ERROR(cancel.Check());
+    auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+    if (left <= left.zero()) return DeadlineExceeded("context deadline exceeded");
+    CallContext context(cancel);
+    context->set_deadline(std::chrono::system_clock::now() + left);
+    moby::buildkit::v1::InfoResponse response;
+    grpc::Status status = stub->Info(context.get(), {}, &response);
+    if (status.ok() || status.error_code() == grpc::UNIMPLEMENTED) return absl::OkStatus();
+    if (status.error_code() == grpc::DEADLINE_EXCEEDED) return DeadlineExceeded("context deadline exceeded");
+    if (status.error_code() != grpc::UNAVAILABLE) return FromCall(status);
+    BK_RETURN_IF_ERROR(cancel.SleepFor(std::min(left, kProbeInterval)));
+  }
+}
+
+absl::Status Connection::FromCall(const grpc::Status& status) const {
+  absl::Status out = wire::FromGrpc(status);
+  if (out.code() == absl::StatusCode::kCancelled) return WithMessage(out, "context canceled");
+  if (out.code() != absl::StatusCode::kUnavailable || address_.socket_path.empty()) return out;
+  int error = ConnectError(address_.socket_path);
+  if (error == 0) return out;
+  return WithMessage(out, StrCat("connection error: desc = \"transport: Error while dialing: dial unix ", address_.socket_path, ": connect: ", ErrnoText(error), "\""));
+}
+
+std::string ErrorText(const absl::Status& status) {
+  if (status.code() == absl::StatusCode::kUnknown) return Message(status);
+  return StrCat(wire::CodeName(status.code()), ": ", Message(status));
+}
+
+absl::Status AnnotateCall(const absl::Status& status, std::string_view prefix) {
+  if (status.ok()) return status;
+  return WithMessage(status, StrCat(prefix, ": ", ErrorText(status)));
+}
+
+}  // namespace bk::client

@@ -1,0 +1,51 @@
+// One connection to the daemon: the gRPC channel, and its errors in the words that users of the reference know.
+//
+// Made lazily: nothing is dialled before the first call. Thread-safe.
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <chrono>
+#include <memory>
+
+#include "base/cancel.h"
+#include "client/conn/address.h"
+
+namespace bk::client {
+
+class Connection {
+ public:
+  explicit Connection(Address address);
+
+  const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
+  const Address& address() const { return address_; }
+
+  // Blocks until the daemon answers a call (any answer), or for `timeout` (DeadlineExceeded "context deadline exceeded").
+  absl::Status WaitUntilReady(const CancelToken& cancel, std::chrono::milliseconds timeout) const;
+
+  // A call's outcome with its typed details. When no daemon could be reached the message says which socket and why.
+  absl::Status FromCall(const grpc::Status& status) const;
+
+ private:
+  Address address_;
+  std::shared_ptr<grpc::Channel> channel_;
+};
+
+// A call's context that is cancelled when `cancel` is.
+class CallContext {
+ public:
+  explicit CallContext(const CancelToken& cancel) : on_cancel_(cancel, [this] { context_.TryCancel(); }) {}
+  grpc::ClientContext* get() { return &context_; }
+  grpc::ClientContext* operator->() { return &context_; }
+
+ private:
+  grpc::ClientContext context_;
+  CancelCallback on_cancel_;
+};
+
+// How errors of calls are shown: the code's name before the message, but for Unknown ones.
+std::string ErrorText(const absl::Status& status);
+// The same status with the message `prefix: <shown text>`; the code stays, and is not shown twice.
+absl::Status AnnotateCall(const absl::Status& status, std::string_view prefix);
+
+}  // namespace bk::client
