@@ -1,0 +1,260 @@
+#include "daemon/app/daemon.h"
+
+#include <grpcpp/grpcpp.h>
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <thread>
+
+#include "base/id.h"
+#include "base/log.h"
+#include "base/os/file.h"
+#include "base/os/process.h"
+#include "daemon/app/collector.h"
+#include "daemon/app/listeners.h"
+#include "daemon/app/notify.h"
+#include "daemon/cache/store.h"
+#include "daemon/control/server.h"
+#include "daemon/exporter/table.h"
+#include "daemon/frontend/dockerfile/frontend.h"
+#include "daemon/llb/engine.h"
+#include "daemon/ops/ops.h"
+#include "daemon/ops/result.h"
+#include "daemon/registry/registry.h"
+#include "daemon/session/connected.h"
+#include "daemon/source/table.h"
+#include "proto/llb/caps.h"
+#include "proto/wire/grpc_setup.h"
+#include "sandbox/exec/runtime_executor.h"
+
+namespace bk::app {
+namespace {
+
+using grpc::experimental::ExternalConnectionAcceptor;
+
+registry::HostConfigs HostConfigsOf(const config::Config& config) {
+  registry::HostConfigs hosts;
+  for (const auto& [name, host] : config.registries) {
+    hosts[name] = {.mirrors = host.mirrors, .http = host.http, .insecure = host.insecure, .ca_files = host.ca_files, .key_pairs = host.key_pairs, .tls_dirs = host.tls_config_dirs};
+  }
+  return hosts;
+}
+
+std::vector<cache::PruneOptions> PoliciesOf(const config::Config& config) {
+  struct statvfs disk {};
+  int64_t total = 0, free = 0;
+  if (statvfs(config.root.c_str(), &disk) == 0) {
+    total = static_cast<int64_t>(disk.f_blocks) * static_cast<int64_t>(disk.f_frsize);
+    free = static_cast<int64_t>(disk.f_bavail) * static_cast<int64_t>(disk.f_frsize);
+  }
+  std::vector<cache::PruneOptions> out;
+  for (const config::GcPolicy& policy : config::EffectivePolicies(config.oci, total, free)) {
+    out.push_back({.filter = policy.filters, .all = policy.all, .keep_duration_ns = policy.keep_duration_ns, .reserved_bytes = policy.reserved_bytes,
+                   .max_used_bytes = policy.max_used_bytes, .min_free_bytes = policy.min_free_bytes});
+  }
+  return out;
+}
+
+// Kept for the life of the state directory.
+absl::StatusOr<std::string> WorkerId(const std::string& root) {
+  std::string path = os::JoinPath(root, "workerid");
+  auto known = os::ReadFile(path, 256);
+  if (known.ok() && !known->empty()) return known;
+  std::string id = NewId();
+  BK_RETURN_IF_ERROR(os::WriteFileAtomic(path, id, 0600, false));
+  return id;
+}
+
+std::string HostName() {
+  char name[256] = {};
+  gethostname(name, sizeof(name) - 1);
+  return name;
+}
+
+absl::StatusOr<frontend::WorkerInfo> DescribeWorker(const config::Config& config, const std::string& snapshotter) {
+  frontend::WorkerInfo worker;
+  BK_ASSIGN(worker.id, WorkerId(config.root));
+  const std::string prefix = "org.mobyproject.buildkit.worker.";
+  worker.labels = {{prefix + "executor", "oci"},
+                   {prefix + "hostname", HostName()},
+                   {prefix + "network", config.oci.network_mode == "auto" ? "host" : config.oci.network_mode},
+                   {prefix + "oci.process-mode", config.oci.no_process_sandbox ? "no-sandbox" : "sandbox"},
+                   {prefix + "selinux.enabled", "false"},
+                   {prefix + "snapshotter", snapshotter}};
+  for (const auto& [key, value] : config.oci.labels) worker.labels[key] = value;
+  for (const std::string& text : config.oci.platforms) {
+    BK_TRY(Platform platform, ParsePlatform(text));
+    worker.platforms.push_back(NormalizePlatform(platform));
+  }
+  if (worker.platforms.empty()) worker.platforms.push_back(HostPlatform());
+  return worker;
+}
+
+}  // namespace
+
+struct Daemon::Rooms {
+  config::Config config;
+  std::unique_ptr<cache::Store> store;
+  std::unique_ptr<exec::Executor> executor;
+  session::ConnectedSessions sessions;
+  std::unique_ptr<registry::Registry> registry;
+  std::unique_ptr<source::SourceManager> sources;
+  std::unique_ptr<Semaphore> parallelism;
+  std::unique_ptr<ops::OpFactory> ops;
+  std::unique_ptr<ops::RefResultStorage> results;
+  std::unique_ptr<solver::Solver> solver;
+  exporter::Exporters exporters;
+  dockerfile::DockerfileFrontend dockerfile{&llb::HasLlbCapability};
+  std::unique_ptr<llb::Engine> engine;
+  std::unique_ptr<Collector> collector;
+  std::unique_ptr<control::Services> services;
+  std::unique_ptr<ExternalConnectionAcceptor> acceptor, trace_acceptor;
+  std::unique_ptr<grpc::Server> server, trace_server;
+  Listeners listeners, trace_listeners;
+
+  absl::Status OpenStore();
+  absl::Status MakeEngine();
+  absl::Status Serve();
+  absl::Status ServeTraces();
+  ~Rooms();
+};
+
+absl::Status Daemon::Rooms::OpenStore() {
+  BK_ASSIGN(store, cache::Store::Open({.root = config.root, .snapshotter = config.oci.snapshotter}));
+  log::Info(StrCat("snapshotter ", store->snapshotter_name(), ": ", store->snapshotter_reason()));
+  exec::RuntimeOptions runtime;
+  runtime.root = os::JoinPath(config.root, "executor");
+  runtime.binary = config.oci.binary;
+  runtime.rootless = config.oci.rootless;
+  runtime.process_sandbox = !config.oci.no_process_sandbox;
+  BK_ASSIGN(executor, exec::MakeRuntimeExecutor(runtime));
+  if (config.oci.network_mode == "auto") log::Info("network mode auto: steps use the host's network (private networks are not built yet)");
+  return absl::OkStatus();
+}
+
+absl::Status Daemon::Rooms::MakeEngine() {
+  registry = std::make_unique<registry::Registry>(registry::Registry::Options{.hosts = HostConfigsOf(config), .sessions = &sessions, .content = &store->content()});
+  sources = source::MakeSourceManager({.registry = registry.get(), .sessions = &sessions, .cache = &store->manager(), .content = &store->content()});
+  if (config.oci.max_parallelism > 0) parallelism = std::make_unique<Semaphore>(config.oci.max_parallelism);
+  ops = ops::MakeOpFactory({.cache = &store->manager(),
+                            .sources = sources.get(),
+                            .sessions = &sessions,
+                            .executor = executor.get(),
+                            .parallelism = parallelism.get(),
+                            .trace_socket = config.otel_socket_path,
+                            .state_dir = config.root});
+  results = std::make_unique<ops::RefResultStorage>(&store->manager());
+  solver = std::make_unique<solver::Solver>(&store->keys(), results.get());
+  exporters = exporter::MakeExporters({.content = &store->content(), .leases = &store->leases(), .sessions = &sessions, .registry = registry.get(), .temp_dir = config.root + "/tmp"});
+  BK_TRY(frontend::WorkerInfo worker, DescribeWorker(config, store->snapshotter_name()));
+  llb::EngineParts parts;
+  parts.solver = solver.get();
+  parts.cache = &store->manager();
+  parts.sources = sources.get();
+  parts.sessions = &sessions;
+  parts.ops = ops.get();
+  for (const auto& [name, exporter] : exporters) parts.exporters[name] = exporter.get();
+  parts.frontends["dockerfile.v0"] = &dockerfile;
+  parts.workers = {worker};
+  parts.allowed_entitlements = {config.entitlements.begin(), config.entitlements.end()};
+  engine = std::make_unique<llb::Engine>(std::move(parts));
+  return absl::OkStatus();
+}
+
+absl::Status Daemon::Rooms::Serve() {
+  for (const std::string& address : config.addresses) BK_RETURN_IF_ERROR(listeners.Add(address, {config.socket_uid, config.socket_gid}));
+  std::vector<cache::PruneOptions> policies = PoliciesOf(config);
+  collector = std::make_unique<Collector>(&store->manager(), policies);
+  services = std::make_unique<control::Services>(control::ControlParts{.engine = engine.get(), .sessions = &sessions, .content = &store->content(), .gc_policy = policies,
+                                                                       .after_build = [this] { collector->Wake(); }});
+  grpc::ServerBuilder builder;
+  wire::ConfigureServer(builder);
+  acceptor = builder.experimental().AddExternalConnectionAcceptor(grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, grpc::InsecureServerCredentials());
+  services->Register(builder);
+  server = builder.BuildAndStart();
+  if (server == nullptr) return Internal("the gRPC server does not start");
+  return listeners.Start([this](int listening, int fd) {
+    ExternalConnectionAcceptor::NewConnectionParameters connection;
+    connection.listener_fd = listening;
+    connection.fd = fd;
+    acceptor->HandleNewConnection(&connection);
+  });
+}
+
+// Steps send their spans here (environment OTEL_*): taken and dropped until somebody asks for them.
+absl::Status Daemon::Rooms::ServeTraces() {
+  if (config.otel_socket_path.empty()) return absl::OkStatus();
+  BK_RETURN_IF_ERROR(trace_listeners.Add("unix://" + config.otel_socket_path, {}));
+  grpc::ServerBuilder builder;
+  wire::ConfigureServer(builder);
+  trace_acceptor = builder.experimental().AddExternalConnectionAcceptor(grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, grpc::InsecureServerCredentials());
+  services->RegisterTraces(builder);
+  trace_server = builder.BuildAndStart();
+  if (trace_server == nullptr) return Internal("the gRPC server for traces does not start");
+  return trace_listeners.Start([this](int listening, int fd) {
+    ExternalConnectionAcceptor::NewConnectionParameters connection;
+    connection.listener_fd = listening;
+    connection.fd = fd;
+    trace_acceptor->HandleNewConnection(&connection);
+  });
+}
+
+Daemon::Rooms::~Rooms() {
+  listeners.Stop();
+  trace_listeners.Stop();
+  auto deadline = std::chrono::system_clock::now() + std::chrono::seconds(1);
+  if (server != nullptr) server->Shutdown(deadline);
+  if (trace_server != nullptr) trace_server->Shutdown(deadline);
+}
+
+absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const config::Config& config) {
+  wire::HoldGrpc();
+  auto rooms = std::make_unique<Rooms>();
+  rooms->config = config;
+  BK_RETURN_IF_ERROR(rooms->OpenStore());
+  BK_RETURN_IF_ERROR(rooms->MakeEngine());
+  BK_RETURN_IF_ERROR(rooms->Serve());
+  BK_RETURN_IF_ERROR(rooms->ServeTraces());
+  for (const std::string& address : config.addresses) log::Info(StrCat("running server on ", address));
+  NotifyServiceManager("READY=1");
+  return std::unique_ptr<Daemon>(new Daemon(std::move(rooms)));
+}
+
+Daemon::Daemon(std::unique_ptr<Rooms> rooms) : rooms_(std::move(rooms)) {}
+Daemon::~Daemon() = default;
+
+void Daemon::RunUntilSignal(int signals) {
+  signalfd_siginfo signal{};
+  while (read(signals, &signal, sizeof(signal)) != sizeof(signal)) {
+  }
+  NotifyServiceManager("STOPPING=1");
+  int running = rooms_->services->running_builds();
+  log::Info(StrCat("stopping server", running > 0 ? StrCat(": waiting for ", running, " builds") : std::string()));
+  rooms_->services->StartDraining();
+
+  auto idle = os::MakePipe();
+  if (!idle.ok()) return;
+  std::thread drain([&] {
+    if (!rooms_->services->WaitForBuilds(std::chrono::milliseconds(rooms_->config.drain_timeout_ms))) {
+      log::Warning("builds still run after the drain timeout and are cancelled");
+      rooms_->services->CancelBuilds();
+      rooms_->services->WaitForBuilds(std::chrono::hours(1));
+    }
+    idle->write.reset();
+  });
+  for (int more = 0;;) {
+    pollfd polled[] = {{signals, POLLIN, 0}, {idle->read.get(), POLLIN, 0}};
+    if (poll(polled, 2, -1) < 0) continue;
+    if (polled[1].revents != 0) break;
+    if (read(signals, &signal, sizeof(signal)) != sizeof(signal)) continue;
+    if (++more >= 2) _exit(1);
+    log::Warning("second signal: builds are cancelled");
+    rooms_->services->CancelBuilds();
+  }
+  drain.join();
+}
+
+}  // namespace bk::app
