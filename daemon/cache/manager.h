@@ -1,8 +1,12 @@
 // CacheManager over one database, one driver and one content store. Internal to daemon/cache; see store.h.
+//
+// manager.cc: making and finding records · twins.cc: views of retained trees · removal.cc: taking records away ·
+// recover.cc: start-up · prune.cc: usage and rules · extract.cc, layers.cc: blob → snapshot and back · merge.cc.
 #pragma once
 
 #include <atomic>
 #include <set>
+#include <span>
 #include <unordered_map>
 
 #include "base/filter.h"
@@ -11,6 +15,7 @@
 #include "daemon/cache/hash_store.h"
 #include "daemon/cache/record.h"
 #include "daemon/cache/store.h"
+#include "snapshotter/content/content_store.h"
 #include "snapshotter/lease/lease.h"
 #include "snapshotter/meta/database.h"
 
@@ -35,11 +40,10 @@ class Manager : public CacheManager {
   void OnRemoved(std::function<void(const std::string& id)> callback) override { on_removed_ = std::move(callback); }
 
   // For the refs of this room.
-  ImmutablePtr MakeImmutable(const RecordPtr& record);
+  ImmutablePtr MakeImmutable(const RecordPtr& record);  // one handle more
   void Hold(const RecordPtr& record);
+  // `drop`: the record goes with its last handle.
   void Release(const RecordPtr& record, bool drop);
-  meta::Statement SaveStatement(const RecordPtr& record);
-  absl::Status Save(const RecordPtr& record);
   // Makes a mutable record's tree immutable: the record itself, or a view of it if it is retained.
   absl::StatusOr<ImmutablePtr> Commit(const RecordPtr& record);
   // Ends the pair of a view and its mutable tree before something is built on the view.
@@ -47,36 +51,72 @@ class Manager : public CacheManager {
   // Whose content hashes those of `record` are.
   std::string HashOwner(const RecordPtr& record);
   HashStore& hashes() { return hashes_; }
+  absl::Status SetIndex(const RecordPtr& record, const std::string& index);
   absl::Status DeleteValue(const RecordPtr& record, const std::string& key);
   absl::Status SaveValue(const RecordPtr& record, const std::string& key, const std::string& value);
   std::string Value(const RecordPtr& record, const std::string& key);
-  // Makes the snapshots of a lazy chain.
+  // Makes the snapshots of a lazy chain: blobs come in parallel, trees grow one on another.
   absl::Status Extract(const CancelToken& cancel, const FetchContext& fetch, const RecordPtr& record);
-  std::vector<RecordPtr> Chain(const RecordPtr& record) const;  // lowest first
-  snapshotter::Parents SnapshotChain(const RecordPtr& record) const;  // nearest first
-  absl::StatusOr<Layer> MakeLayer(const CancelToken& cancel, const FetchContext& fetch, const RecordPtr& record, const CompressionChoice& compression, bool create);
+  std::vector<RecordPtr> Chain(const RecordPtr& record) const;        // lowest first
+  snapshotter::Parents SnapshotChain(const RecordPtr& record) const;  // nearest first; null: none
+  absl::StatusOr<std::vector<Layer>> MakeLayers(const CancelToken& cancel, const FetchContext& fetch, std::span<const RecordPtr> chain, const CompressionChoice& compression, bool create);
   absl::StatusOr<int64_t> Measure(const RecordPtr& record);
   snapshotter::Driver& driver() { return *driver_; }
-  const std::string& root() const { return root_; }
-  absl::Status RemoveRecord(const RecordPtr& record);
 
  private:
   using Records = std::unordered_map<std::string, RecordPtr>;
-  absl::Status ExtractOne(const CancelToken& cancel, const FetchContext& fetch, const RecordPtr& record);
-  absl::StatusOr<Descriptor> WriteBlob(const CancelToken& cancel, const RecordPtr& record, const CompressionChoice& compression, Digest& diff_id);
-  absl::StatusOr<Descriptor> Recompress(const CancelToken& cancel, const Descriptor& blob, const CompressionChoice& compression);
+  struct Table {
+    Records by_id;
+    std::map<std::pair<const Record*, Digest>, RecordPtr> layers;  // by parent and blob
+    std::map<Digest, int> blobs;                                   // how many records and variants name it
+  };
+  // What was taken out of the table; to be removed from the database, then from the disk.
+  struct Removal {
+    std::vector<RecordPtr> records;
+    std::vector<snapshotter::SnapshotId> snapshots;
+    std::set<Digest> blobs;
+  };
+  // Two chains of snapshots, nearest first; the lower one may be empty.
+  struct TreePair {
+    snapshotter::Parents lower, upper;
+    bool is_parent = false;  // `upper` is one snapshot on top of `lower`
+  };
+  // Notes in the table who needs a blob that was just committed.
+  using BlobClaim = std::function<void(Table&, const Descriptor&)>;
+
+  // Under the table's lock:
+  static void Insert(Table& table, const RecordPtr& record);
+  static void AddBlob(Table& table, const RecordPtr& record);
+  static bool Detach(Table& table, const RecordPtr& record, Removal& removal);
+  static void Take(Table& table, const RecordPtr& record, bool keep_snapshot, Removal& removal);
+  static RecordPtr Find(const Table& table, const std::string& id);
+  static UsageRecord Usage(const Record& record);
+  static bool IsDuplicate(const Table& table, const Record& record);
+  meta::Statement InsertStatement(const Record& record) const;
+
+  // recover.cc
   absl::Status LoadRecords(Records& records);
-  static std::set<RecordPtr> FindDoomed(const Records& records, const std::set<Digest>& blobs);
+  static std::set<RecordPtr> FindDoomed(const Records& records, const std::set<Digest>& blobs, const std::set<snapshotter::SnapshotId>& snapshots);
   static void MendTwins(const Records& records);
-  absl::Status SweepSnapshots(const Records& records);
-  // Removes blobs that neither records nor leases hold and that are older than that.
+  absl::StatusOr<std::set<snapshotter::SnapshotId>> ListSnapshots() const;
+  absl::Status SweepSnapshots(const std::set<snapshotter::SnapshotId>& present);
+  // Removes blobs that neither records nor leases hold and that are at least that old.
   absl::Status SweepContent(int64_t min_age_seconds);
-  RecordPtr Find(const std::string& id);
-  // Takes `record` out of the table if nothing uses it; its rows, snapshot and blob are for the caller.
-  bool Detach(const RecordPtr& record, bool& blob_used);
-  UsageRecord Usage(const Record& record) const;
+
+  absl::Status SaveRow(const RecordPtr& record);
+  ImmutablePtr Adopt(RecordPtr record);  // takes over a handle
+  absl::Status Remove(const Removal& removal);
+  absl::Status RemoveBlob(const Digest& digest);
+  absl::Status FetchOne(const CancelToken& cancel, const FetchContext& fetch, const RecordPtr& record);
+  absl::Status ExtractOne(const CancelToken& cancel, const FetchContext& fetch, const RecordPtr& record);
+  absl::Status Unpack(const CancelToken& cancel, const RecordPtr& record, snapshotter::SnapshotId snapshot, const snapshotter::Parents& parents);
+  absl::StatusOr<Layer> MakeLayer(const CancelToken& cancel, const FetchContext& fetch, const RecordPtr& record, const CompressionChoice& compression, bool create);
+  absl::Status MakeBlob(const CancelToken& cancel, const RecordPtr& record, const CompressionChoice& compression);
+  absl::Status MakeVariant(const CancelToken& cancel, const FetchContext& fetch, const RecordPtr& record, const CompressionChoice& compression, Layer& layer);
+  absl::StatusOr<Descriptor> WriteTree(const CancelToken& cancel, const TreePair& trees, const CompressionChoice& compression, Digest& diff_id, const BlobClaim& claim);
+  absl::StatusOr<Descriptor> Recompress(const CancelToken& cancel, const Descriptor& blob, const CompressionChoice& compression, const BlobClaim& claim);
+  absl::StatusOr<Descriptor> CommitBlob(content::Ingest& ingest, const char* media_type, const BlobClaim& claim);
   absl::Status PrunePass(const CancelToken& cancel, const PruneOptions& options, const std::function<void(const UsageRecord&)>& removed);
-  static bool BlobIsUsed(const Records& records, const Digest& digest);
   std::vector<RecordPtr> Victims(const Filter& filter, const PruneOptions& options);
 
   meta::Database* const db_;
@@ -85,7 +125,8 @@ class Manager : public CacheManager {
   snapshotter::Driver* const driver_;
   const std::string root_;
   HashStore hashes_;
-  Guarded<Records> records_;
+  Guarded<Table> table_;
+  std::mutex blob_gate_;  // a blob's commit with its record's claim, against its removal; taken before the table's lock
   std::atomic<int64_t> next_snapshot_{1};
   std::function<void(const std::string&)> on_removed_;
 };

@@ -34,7 +34,7 @@ RecordPtr RecordOf(const ImmutablePtr& ref) {
 absl::StatusOr<std::unique_ptr<ActiveMount>> ImmutableHandle::Mount(const CancelToken& cancel, const FetchContext& fetch, bool readonly) const {
   Manager& manager = *held_->manager();
   if (!readonly) {
-    auto self = std::make_shared<ImmutableHandle>(&manager, record());
+    auto self = std::make_shared<ImmutableHandle>(held_);
     BK_TRY(MutablePtr scratch, manager.New(cancel, fetch, self, {"temporary", RecordType::kInternal, false}));
     std::shared_ptr<MutableRef> shared = std::move(scratch);
     BK_TRY(auto mount, shared->Mount(cancel, fetch, false));
@@ -51,16 +51,11 @@ std::vector<ImmutablePtr> ImmutableHandle::LayerChain() const {
 }
 
 absl::StatusOr<std::vector<Layer>> ImmutableHandle::Layers(const CancelToken& cancel, const FetchContext& fetch, const CompressionChoice& compression, bool create) const {
-  std::vector<Layer> layers;
-  for (const RecordPtr& link : held_->manager()->Chain(record())) {
-    BK_TRY(Layer layer, held_->manager()->MakeLayer(cancel, fetch, link, compression, create));
-    layers.push_back(std::move(layer));
-  }
-  return layers;
+  return manager().MakeLayers(cancel, fetch, manager().Chain(record()), compression, create);
 }
 
 absl::StatusOr<std::unique_ptr<ActiveMount>> MutableHandle::Mount(const CancelToken&, const FetchContext&, bool readonly) const {
-  snapshotter::Parents parents = record_->parent == nullptr ? snapshotter::Parents() : manager_->SnapshotChain(record_->parent);
+  snapshotter::Parents parents = manager_->SnapshotChain(record_->parent);
   std::vector<os::Mount> mounts = manager_->driver().WritableMounts(record_->snapshot, parents);
   if (readonly) {
     for (os::Mount& mount : mounts) {
@@ -68,6 +63,7 @@ absl::StatusOr<std::unique_ptr<ActiveMount>> MutableHandle::Mount(const CancelTo
       mount.options.push_back("ro");
     }
   }
+  manager_->Hold(record_);
   return std::make_unique<HeldMount>(std::make_shared<HeldRecord>(manager_, record_), std::move(mounts));
 }
 
@@ -78,10 +74,7 @@ absl::StatusOr<ImmutablePtr> MutableHandle::Commit(const CancelToken& cancel) {
   return ref;
 }
 
-absl::Status MutableHandle::SetIndex(const std::string& index) {
-  record_->index = index;
-  return manager_->Save(record_);
-}
+absl::Status MutableHandle::SetIndex(const std::string& index) { return manager_->SetIndex(record_, index); }
 
 absl::Status MutableHandle::Destroy() {
   manager_->Release(std::exchange(record_, nullptr), true);

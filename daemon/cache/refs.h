@@ -1,29 +1,29 @@
 // The handles over records. Internal to daemon/cache.
 #pragma once
 
+#include <utility>
+
 #include "daemon/cache/manager.h"
 
 namespace bk::cache {
 
+// Gives back a handle that the caller took.
 class HeldRecord {
  public:
-  HeldRecord(Manager* manager, RecordPtr record) : manager_(manager), record_(std::move(record)) { manager_->Hold(record_); }
-  ~HeldRecord() {
-    if (record_ != nullptr) manager_->Release(record_, false);
-  }
+  HeldRecord(Manager* manager, RecordPtr record) : manager_(manager), record_(std::move(record)) {}
+  ~HeldRecord() { manager_->Release(record_, false); }
   HeldRecord(const HeldRecord&) = delete;
   Manager* manager() const { return manager_; }
   const RecordPtr& record() const { return record_; }
-  RecordPtr Take() { return std::exchange(record_, nullptr); }
 
  private:
-  Manager* manager_;
-  RecordPtr record_;
+  Manager* const manager_;
+  const RecordPtr record_;
 };
 
 class ImmutableHandle : public ImmutableRef {
  public:
-  ImmutableHandle(Manager* manager, RecordPtr record) : held_(std::make_shared<HeldRecord>(manager, std::move(record))) {}
+  explicit ImmutableHandle(std::shared_ptr<HeldRecord> held) : held_(std::move(held)) {}
   const RecordPtr& record() const { return held_->record(); }
   Manager& manager() const { return *held_->manager(); }
 
@@ -45,6 +45,7 @@ class ImmutableHandle : public ImmutableRef {
 
 class MutableHandle : public MutableRef {
  public:
+  // Takes over a handle of the record.
   MutableHandle(Manager* manager, RecordPtr record) : manager_(manager), record_(std::move(record)) {}
   ~MutableHandle() override {
     if (record_ != nullptr) manager_->Release(record_, !record_->retained);
@@ -66,6 +67,8 @@ class MutableHandle : public MutableRef {
 
 // A value of records whose tree is being changed by a transfer: not to be used again after a crash.
 inline constexpr char kTransferMark[] = "transfer";
+// Values with this prefix name the blob in other compressions (Record::variants).
+inline constexpr char kVariantPrefix[] = "variant.";
 
 // The record behind a ref of this store.
 RecordPtr RecordOf(const ImmutablePtr& ref);

@@ -1,5 +1,11 @@
 #include "daemon/cache/store.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include <cerrno>
+
+#include "base/log.h"
 #include "base/os/file.h"
 #include "daemon/cache/manager.h"
 #include "daemon/solver/memory_storage.h"
@@ -12,25 +18,38 @@ class KeyPersister : public solver::MemoryCacheKeyStorage::Persister {
  public:
   explicit KeyPersister(meta::Database* db) : db_(db) {}
   void LinkAdded(const std::string& id, const solver::CacheLink& link, const std::string& target) override {
-    db_->Run("INSERT OR IGNORE INTO links VALUES(?,?,?,?,?,?)", {id, int64_t{link.input}, int64_t{link.output}, link.digest, link.selector, target}).IgnoreError();
+    db_->Post({{"INSERT OR IGNORE INTO links VALUES(?,?,?,?,?,?)", {id, int64_t{link.input}, int64_t{link.output}, link.digest, link.selector, target}}});
   }
+  // Committed when it returns, with the links that were told before: a step is told to be done only then.
   void ResultAdded(const std::string& id, const solver::CacheResult& result) override {
-    db_->Run("INSERT OR REPLACE INTO results VALUES(?,?,?)", {id, result.id, result.created_ns}).IgnoreError();
+    absl::Status status = db_->Run("INSERT OR REPLACE INTO results VALUES(?,?,?)", {id, result.id, result.created_ns});
+    if (!status.ok()) log::Warning("a result of the cache was not written", {{"error", Message(status)}});
   }
-  void ResultRemoved(const std::string& result_id) override { db_->Run("DELETE FROM results WHERE result=?", {result_id}).IgnoreError(); }
+  void ResultRemoved(const std::string& result_id) override { db_->Post({{"DELETE FROM results WHERE result=?", {result_id}}}); }
 
  private:
   meta::Database* db_;
 };
 
+absl::StatusOr<os::UniqueFd> LockRoot(const std::string& root) {
+  std::string path = root + "/buildkitd.lock";
+  BK_TRY(os::UniqueFd lock, os::Open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (flock(lock.get(), LOCK_EX | LOCK_NB) == 0) return lock;
+  if (errno == EWOULDBLOCK) return FailedPrecondition("could not lock ", path, ", another daemon uses this directory (end it, or use another --root)");
+  return ErrnoError(errno, StrCat("lock ", path));
+}
+
 class DiskStore : public Store {
  public:
   absl::Status Init(const StoreOptions& options) {
     BK_RETURN_IF_ERROR(os::MakeDirs(options.root, 0700));
+    BK_ASSIGN(lock_, LockRoot(options.root));
     BK_ASSIGN(db_, meta::Database::Open(options.root + "/store.db"));
     BK_ASSIGN(content_, content::ContentStore::Open(options.root + "/content"));
+    leases_ = std::make_unique<lease::Leases>(db_.get());
+    BK_RETURN_IF_ERROR(leases_->Load());
     BK_ASSIGN(choice_, snapshotter::MakeDriver(options.snapshotter, options.root + "/snapshots"));
-    manager_ = std::make_unique<Manager>(db_.get(), content_.get(), choice_.driver.get(), options.root);
+    manager_ = std::make_unique<Manager>(db_.get(), content_.get(), leases_.get(), choice_.driver.get(), options.root);
     BK_RETURN_IF_ERROR(manager_->Recover());
     persister_ = std::make_unique<KeyPersister>(db_.get());
     keys_ = std::make_unique<solver::MemoryCacheKeyStorage>(persister_.get());
@@ -39,6 +58,7 @@ class DiskStore : public Store {
   }
   CacheManager& manager() override { return *manager_; }
   content::ContentStore& content() override { return *content_; }
+  lease::Leases& leases() override { return *leases_; }
   solver::CacheKeyStorage& keys() override { return *keys_; }
   std::string snapshotter_name() const override { return choice_.driver->Name(); }
   std::string snapshotter_reason() const override { return choice_.reason; }
@@ -52,12 +72,14 @@ class DiskStore : public Store {
     }));
     return db_->Query("SELECT id,result,created FROM results", {}, [&](const meta::Row& row) { keys_->RestoreResult(row.Text(0), {row.Text(1), row.Int(2)}); });
   }
+  os::UniqueFd lock_;
   std::unique_ptr<meta::Database> db_;
   std::unique_ptr<content::ContentStore> content_;
+  std::unique_ptr<lease::Leases> leases_;
   snapshotter::DriverChoice choice_;
-  std::unique_ptr<Manager> manager_;
   std::unique_ptr<KeyPersister> persister_;
   std::unique_ptr<solver::MemoryCacheKeyStorage> keys_;
+  std::unique_ptr<Manager> manager_;  // tells keys_ what it removes
 };
 
 }  // namespace

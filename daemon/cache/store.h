@@ -9,6 +9,7 @@
 #include "daemon/cache/ref.h"
 #include "daemon/solver/cache_storage.h"
 #include "snapshotter/content/content_store.h"
+#include "snapshotter/lease/lease.h"
 
 namespace bk::cache {
 
@@ -20,11 +21,13 @@ struct StoreOptions {
 class Store {
  public:
   virtual ~Store() = default;
-  // Opens, removes what a crash left behind, and says which snapshotter was chosen and why.
+  // Opens, removes what a crash left behind, and says which snapshotter was chosen and why. One process at a time:
+  // FailedPrecondition while another one has it open.
   static absl::StatusOr<std::unique_ptr<Store>> Open(const StoreOptions& options);
 
   virtual CacheManager& manager() = 0;
   virtual content::ContentStore& content() = 0;
+  virtual lease::Leases& leases() = 0;
   virtual solver::CacheKeyStorage& keys() = 0;
   virtual std::string snapshotter_name() const = 0;
   virtual std::string snapshotter_reason() const = 0;

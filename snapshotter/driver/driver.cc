@@ -60,6 +60,7 @@ class OverlayDriver : public Driver {
   absl::Status Remove(SnapshotId id) override { return RemoveSnapshot(root_, id); }
   bool IsOverlay() const override { return true; }
   std::string XattrPrefix() const override { return user_xattr_ || fuse_ ? "user." : "trusted."; }
+  bool InUserNamespace() const override { return snapshotter::InUserNamespace(); }
 
  private:
   std::string Type() const { return fuse_ ? "fuse3.fuse-overlayfs" : "overlay"; }
@@ -93,6 +94,7 @@ class NativeDriver : public Driver {
   absl::Status Remove(SnapshotId id) override { return RemoveSnapshot(root_, id); }
   bool IsOverlay() const override { return false; }
   std::string XattrPrefix() const override { return "trusted."; }
+  bool InUserNamespace() const override { return snapshotter::InUserNamespace(); }
 
  private:
   const std::string root_;

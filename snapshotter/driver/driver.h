@@ -34,6 +34,8 @@ class Driver {
   virtual bool IsOverlay() const = 0;
   // Attribute name prefix of opaque markers: "trusted." or "user." (userxattr).
   virtual std::string XattrPrefix() const = 0;
+  // True when the process may not make devices (layers with them are applied without).
+  virtual bool InUserNamespace() const = 0;
 };
 
 struct DriverChoice {
