@@ -16,7 +16,7 @@
 #include "daemon/exporter/exporter.h"
 #include "daemon/frontend/frontend.h"
 #include "daemon/frontend/gateway/forwarder.h"
-#include "daemon/llb/vertex_load.h"
+#include "daemon/llb/load/vertex_load.h"
 #include "daemon/session/session.h"
 #include "daemon/solver/solver.h"
 #include "daemon/source/source.h"

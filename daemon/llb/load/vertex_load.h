@@ -32,7 +32,7 @@ struct LoadOptions {
 struct LoadedOp {
   std::shared_ptr<const pb::Op> op;  // inputs are vertex digests, platform filled in and normalised
   Digest raw;                        // of the bytes that the client sent (the last of several encodings)
-  std::map<std::string, std::string> description;
+  pb::OpMetadata metadata;
 };
 
 struct LoadedDefinition {

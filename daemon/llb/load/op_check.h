@@ -1,0 +1,25 @@
+// What an operation must have to mean something. Two times: what the reference checks when it loads LLB, and what is
+// checked before an op is made (enumerations and indexes that a later version might send, hostile 1-3).
+//
+// Thread-safe (functions).
+#pragma once
+
+#include <set>
+#include <string>
+
+#include "base/status.h"
+#include "llb/ops.pb.h"
+
+namespace bk::llb {
+
+// Unknown with the reference's texts ("invalid exec op with no args").
+absl::Status CheckShape(const pb::Op& op);
+// Unknown for a step that asks for more than was granted. Optional devices nobody may use are taken out.
+absl::Status CheckEntitlements(pb::Op& op, const std::set<std::string>& granted);
+// InvalidArgument for values of enumerations that are not known (never taken for the permissive one) and for input
+// indexes out of range.
+absl::Status CheckMeaning(const pb::Op& op);
+// The name that the reference gives an op; merge and diff ops are named by the caller (they need their inputs' names).
+std::string DefaultName(const pb::Op& op);
+
+}  // namespace bk::llb
