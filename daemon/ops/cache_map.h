@@ -1,0 +1,12 @@
+// Cache maps for the solver: a MapPlan with functions that reach into the inputs' trees.
+#pragma once
+
+#include "daemon/ops/map/map_plan.h"
+#include "daemon/solver/op.h"
+
+namespace bk::ops {
+
+// Content functions go to cache::Checksum, preprocessing to ImmutableRef::Extract.
+solver::CacheMap MakeCacheMap(const MapPlan& plan);
+
+}  // namespace bk::ops
