@@ -9,13 +9,16 @@
 
 namespace bk::exec {
 
+// PATH of a step that sets none. The caller of the executor adds it, before secrets.
+inline constexpr char kDefaultPath[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 enum class NetworkMode { kUnset, kHost, kNone };
 enum class SecurityMode { kSandbox, kInsecure };
 
 // A mount of the container besides its root. `mounts` is what the snapshotter says (alternatives of one directory tree:
 // usually one element); `selector` picks a path below it, resolved inside it.
 struct StepMount {
-  std::string dest;
+  std::string dest;  // a relative one starts at the working directory
   std::vector<os::Mount> mounts;
   std::string selector;
   bool readonly = false;
@@ -42,6 +45,9 @@ struct ProcessSpec {
   std::string user;  // Dockerfile's USER text: "name[:group]", "uid[:gid]", ""
   std::string cwd;
   std::string hostname;  // empty: buildkitsandbox
+  // Socket that the step sees as /dev/otel-grpc.sock ("" or not there: none), and the variables that name it, unless the
+  // step has set them. `traceparent` is the step's own span (W3C text), "" = none.
+  std::string trace_socket, traceparent;
   bool tty = false;
   bool readonly_root = false;
   std::vector<HostIp> extra_hosts;

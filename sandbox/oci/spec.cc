@@ -1,252 +1,174 @@
 #include "sandbox/oci/spec.h"
 
-#include <seccomp.h>
+#include <sys/statvfs.h>
 
 #include <algorithm>
+#include <cerrno>
 
-#include "base/go_json.h"
-#include "sandbox/oci/seccomp_profile.h"
+#include "base/os/file.h"
+#include "base/unicode.h"
+#include "sandbox/oci/hosts.h"
 
 namespace bk::oci {
 namespace {
 
 constexpr const char* kCapabilities[] = {"CAP_CHOWN",  "CAP_DAC_OVERRIDE", "CAP_FSETID",  "CAP_FOWNER",          "CAP_MKNOD",      "CAP_NET_RAW", "CAP_SETGID",
                                          "CAP_SETUID", "CAP_SETFCAP",      "CAP_SETPCAP", "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_KILL",    "CAP_AUDIT_WRITE"};
-constexpr const char* kMaskedProc[] = {"/proc/acpi",       "/proc/asound",      "/proc/kcore",       "/proc/keys", "/proc/latency_stats",
-                                       "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug"};
-constexpr const char* kMaskedSys[] = {"/sys/firmware", "/sys/devices/virtual/powercap"};
+constexpr const char* kMasked[] = {"/proc/acpi",       "/proc/asound",      "/proc/kcore",       "/proc/keys",    "/proc/latency_stats",             "/proc/timer_list",
+                                   "/proc/timer_stats", "/proc/sched_debug", "/sys/firmware", "/sys/devices/virtual/powercap", "/proc/scsi"};
 constexpr const char* kReadonly[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
 
-void Strings(GoJsonWriter& w, const char* key, const std::vector<std::string>& values) {
-  w.Key(key);
-  w.BeginArray();
-  for (const std::string& value : values) w.String(value);
-  w.EndArray();
-}
+constexpr char kTraceTarget[] = "/dev/otel-grpc.sock";
+
+bool Insecure(const SpecInput& input) { return input.process->security == exec::SecurityMode::kInsecure; }
 
 std::vector<SpecMount> DefaultMounts(const SpecInput& input) {
-  std::vector<SpecMount> mounts;
-  if (input.process_sandbox) {
-    mounts.push_back({"/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}});
-  } else {
-    mounts.push_back({"/proc", "bind", "/proc", {"rbind"}});
-  }
-  mounts.push_back({"/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}});
-  mounts.push_back({"/dev/pts", "devpts", "devpts", {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}});
-  mounts.push_back({"/dev/shm", "tmpfs", "shm", {"nosuid", "noexec", "nodev", "mode=1777", "size=65536k"}});
-  mounts.push_back({"/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}});
-  if (!input.rootless) mounts.push_back({"/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", "ro"}});
-  mounts.push_back({"/etc/resolv.conf", "bind", input.resolv_conf, {"nosuid", "noexec", "nodev", "rbind", "ro"}});
-  mounts.push_back({"/etc/hosts", "bind", input.hosts, {"nosuid", "noexec", "nodev", "rbind", "ro"}});
-  if (!input.rootless) mounts.push_back({"/sys/fs/cgroup", "cgroup", "cgroup", {"ro", "nosuid", "noexec", "nodev"}});
-  return mounts;
+  const std::vector<std::string> file = {"nosuid", "noexec", "nodev", "rbind", "ro"};
+  const std::string access = Insecure(input) ? "rw" : "ro";
+  SpecMount proc = {"/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}};
+  if (!input.process_sandbox) proc = {"/proc", "bind", "/proc", {"rbind"}};
+  return {
+      proc,
+      {"/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}},
+      {"/dev/pts", "devpts", "devpts", {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}},
+      {"/dev/shm", "tmpfs", "shm", {"nosuid", "noexec", "nodev", "mode=1777", "size=65536k"}},
+      {"/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}},
+      {"/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", access}},
+      {"/etc/resolv.conf", "bind", input.resolv_conf, file},
+      {"/etc/hosts", "bind", input.hosts, file},
+      {"/sys/fs/cgroup", "cgroup", "cgroup", {access, "nosuid", "noexec", "nodev"}},
+  };
 }
 
-// A step's mount takes the place of an earlier one with the same target; the others follow in text order of the target.
+// A mount takes the place of an earlier one with the same target.
 std::vector<SpecMount> AllMounts(const SpecInput& input) {
-  std::vector<SpecMount> all = DefaultMounts(input), rest;
-  for (const SpecMount& mount : input.mounts) {
-    if (input.rootless && mount.destination.starts_with("/sys")) continue;
+  std::vector<SpecMount> given = DefaultMounts(input);
+  given.insert(given.end(), input.mounts.begin(), input.mounts.end());
+  const std::string& socket = input.process->trace_socket;
+  if (!socket.empty() && os::Exists(socket)) given.push_back({kTraceTarget, "bind", socket, {"ro", "rbind"}});
+  std::vector<SpecMount> all;
+  for (SpecMount& mount : given) {
     auto same = [&](const SpecMount& other) { return other.destination == mount.destination; };
-    auto earlier = std::find_if(all.begin(), all.end(), same);
-    if (earlier != all.end()) {
-      *earlier = mount;
-    } else if (auto again = std::find_if(rest.begin(), rest.end(), same); again != rest.end()) {
-      *again = mount;
+    if (auto earlier = std::find_if(all.begin(), all.end(), same); earlier != all.end()) {
+      *earlier = std::move(mount);
     } else {
-      rest.push_back(mount);
+      all.push_back(std::move(mount));
     }
   }
-  std::stable_sort(rest.begin(), rest.end(), [](const SpecMount& a, const SpecMount& b) { return a.destination < b.destination; });
-  all.insert(all.end(), rest.begin(), rest.end());
   return all;
 }
 
-void WriteProcess(GoJsonWriter& w, const SpecInput& input) {
-  const exec::ProcessSpec& process = *input.process;
-  w.Key("process");
-  w.BeginObject();
-  if (process.tty) {
-    w.Key("terminal");
-    w.Bool(true);
+// Entries without "=" are dropped; doubles stay (the runtime makes them one).
+std::vector<std::string> Environment(const exec::ProcessSpec& process) {
+  std::vector<std::string> env = process.env;
+  std::erase_if(env, [](const std::string& entry) { return entry.find('=') == std::string::npos; });
+  if (process.trace_socket.empty()) return env;
+  const std::string traces[] = {"OTEL_TRACES_EXPORTER=otlp", StrCat("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=unix://", kTraceTarget), "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=grpc"};
+  for (const std::string& entry : traces) {
+    std::string name = entry.substr(0, entry.find('=') + 1);
+    if (std::none_of(env.begin(), env.end(), [&](const std::string& e) { return e.starts_with(name); })) env.push_back(entry);
   }
-  w.Key("user");
-  w.BeginObject();
-  w.Key("uid");
-  w.Uint(input.user.uid);
-  w.Key("gid");
-  w.Uint(input.user.gid);
-  std::vector<uint32_t> groups = input.user.groups;
-  if (std::find(groups.begin(), groups.end(), input.user.gid) == groups.end()) groups.insert(groups.begin(), input.user.gid);
-  w.Key("additionalGids");
-  w.BeginArray();
-  for (uint32_t gid : groups) w.Uint(gid);
-  w.EndArray();
-  w.EndObject();
-  Strings(w, "args", process.args);
-  Strings(w, "env", process.env);
-  w.Key("cwd");
-  w.String(process.cwd);
-  bool insecure = process.security == exec::SecurityMode::kInsecure;
-  w.Key("capabilities");
-  w.BeginObject();
-  for (const char* set : {"bounding", "effective", "permitted"}) {
-    w.Key(set);
-    w.BeginArray();
-    for (const char* capability : kCapabilities) w.String(capability);
-    if (insecure) w.String("CAP_SYS_ADMIN");
-    w.EndArray();
-  }
-  w.EndObject();
-  if (!process.ulimits.empty()) {
-    w.Key("rlimits");
-    w.BeginArray();
-    for (const exec::Ulimit& limit : process.ulimits) {
-      w.BeginObject();
-      w.Key("type");
-      std::string name = "RLIMIT_" + limit.name;
-      std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::toupper(c); });
-      w.String(name);
-      w.Key("hard");
-      w.Uint(limit.hard);
-      w.Key("soft");
-      w.Uint(limit.soft);
-      w.EndObject();
-    }
-    w.EndArray();
-  }
-  w.EndObject();
+  if (!process.traceparent.empty()) env.push_back("TRACEPARENT=" + process.traceparent);
+  return env;
 }
 
-bool KernelKnows(const char* name) { return seccomp_syscall_resolve_name(name) != __NR_SCMP_ERROR; }
-
-void WriteSeccomp(GoJsonWriter& w) {
-  w.Key("seccomp");
-  w.BeginObject();
-  w.Key("defaultAction");
-  w.String("SCMP_ACT_ERRNO");
-  w.Key("defaultErrnoRet");
-  w.Int(1);
-  Strings(w, "architectures", {"SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"});
-  w.Key("syscalls");
-  w.BeginArray();
-  w.BeginObject();
-  std::vector<std::string> allowed;
-  for (const char* name : AllowedSyscalls()) {
-    if (KernelKnows(name)) allowed.push_back(name);
+void SetSecurity(const SpecInput& input, Spec& spec) {
+  spec.capabilities.assign(std::begin(kCapabilities), std::end(kCapabilities));
+  spec.resources.emplace();
+  spec.resources->limits = input.process->resources;
+  if (Insecure(input)) {
+    const auto& more = input.host.capabilities;
+    spec.capabilities.insert(spec.capabilities.end(), more.begin(), more.end());
+    spec.ambient_capabilities = more;
+    if (input.device_filter) spec.resources->devices = {{true, "c", "rwm"}, {true, "b", "rwm"}};
+    return;
   }
-  Strings(w, "names", allowed);
-  w.Key("action");
-  w.String("SCMP_ACT_ALLOW");
-  w.EndObject();
-  for (const SeccompRule& rule : SeccompRules()) {
-    w.BeginObject();
-    Strings(w, "names", {rule.name});
-    w.Key("action");
-    w.String(rule.allow ? "SCMP_ACT_ALLOW" : "SCMP_ACT_ERRNO");
-    if (!rule.allow) {
-      w.Key("errnoRet");
-      w.Int(rule.error_number);
+  if (input.device_filter) spec.resources->devices = {{false, "", "rwm"}};
+  spec.seccomp = input.host.seccomp;
+  spec.seccomp->bounding = spec.capabilities;
+  auto add = [&](std::span<const char* const> from, std::vector<std::string>& to) {
+    for (std::string_view path : from) {
+      // Without a sandbox /proc is the host's: what lies below it cannot be covered.
+      if (input.process_sandbox || !path.starts_with("/proc/")) to.emplace_back(path);
     }
-    if (rule.argument >= 0) {
-      w.Key("args");
-      w.BeginArray();
-      w.BeginObject();
-      w.Key("index");
-      w.Int(rule.argument);
-      w.Key("value");
-      w.Uint(rule.value);
-      w.Key("op");
-      w.String(rule.operation);
-      w.EndObject();
-      w.EndArray();
-    }
-    w.EndObject();
-  }
-  w.EndArray();
-  w.EndObject();
-}
-
-void WriteLinux(GoJsonWriter& w, const SpecInput& input) {
-  const exec::ProcessSpec& process = *input.process;
-  bool insecure = process.security == exec::SecurityMode::kInsecure;
-  w.Key("linux");
-  w.BeginObject();
-  if (!input.rootless) {
-    w.Key("resources");
-    w.BeginObject();
-    if (input.device_filter) {
-      w.Key("devices");
-      w.Raw(insecure ? R"([{"allow":true,"type":"c","access":"rwm"},{"allow":true,"type":"b","access":"rwm"}])" : R"([{"allow":false,"access":"rwm"}])");
-    }
-    w.EndObject();
-    w.Key("cgroupsPath");
-    w.String(input.cgroup_path);
-  }
-  w.Key("namespaces");
-  w.BeginArray();
-  auto name_space = [&](const char* type) {
-    w.BeginObject();
-    w.Key("type");
-    w.String(type);
-    w.EndObject();
   };
-  if (input.process_sandbox) name_space("pid");
-  for (const char* type : {"ipc", "uts", "mount"}) name_space(type);
-  if (process.network == exec::NetworkMode::kNone) name_space("network");
-  if (input.cgroup2_alone) name_space("cgroup");
-  w.EndArray();
-  if (!insecure) {
-    WriteSeccomp(w);
-    std::vector<std::string> masked, readonly;
-    if (input.process_sandbox) {
-      masked.assign(std::begin(kMaskedProc), std::end(kMaskedProc));
-      readonly.assign(std::begin(kReadonly), std::end(kReadonly));
-    }
-    masked.insert(masked.end(), std::begin(kMaskedSys), std::end(kMaskedSys));
-    if (input.process_sandbox) masked.push_back("/proc/scsi");
-    Strings(w, "maskedPaths", masked);
-    if (!readonly.empty()) Strings(w, "readonlyPaths", readonly);
-  }
-  w.EndObject();
+  add(kMasked, spec.masked_paths);
+  add(kReadonly, spec.readonly_paths);
+}
+
+// Text as Go's %+v prints a mount of the spec: the message is compared.
+std::string Describe(const SpecMount& mount) {
+  std::string options;
+  for (const std::string& option : mount.options) options += (options.empty() ? "" : " ") + option;
+  return StrCat("{Destination:", mount.destination, " Type:", mount.type, " Source:", mount.source, " Options:[", options, "] UIDMappings:[] GIDMappings:[]}");
 }
 
 }  // namespace
 
-std::string MakeSpec(const SpecInput& input) {
-  GoJsonWriter w;
-  w.BeginObject();
-  w.Key("ociVersion");
-  w.String("1.0.2");
-  WriteProcess(w, input);
-  w.Key("root");
-  w.BeginObject();
-  w.Key("path");
-  w.String(input.root_path);
-  if (input.process->readonly_root) {
-    w.Key("readonly");
-    w.Bool(true);
+std::vector<uint32_t> AdditionalGroups(const User& user) {
+  std::vector<uint32_t> groups = user.groups;
+  if (std::find(groups.begin(), groups.end(), user.gid) == groups.end()) groups.insert(groups.begin(), user.gid);
+  return groups;
+}
+
+std::string CgroupPath(const std::string& parent, const std::string& id) {
+  if (parent.empty()) return "";
+  if (parent.find(".slice") != std::string::npos && parent.ends_with(':')) return parent + id;
+  return os::CleanPath(StrCat("/", parent, "/buildkit/", id));
+}
+
+absl::Status KeepLockedFlags(std::vector<SpecMount>& mounts) {
+  constexpr struct {
+    unsigned long flag;
+    const char* option;
+  } kLocked[] = {{ST_NOATIME, "noatime"}, {ST_NODEV, "nodev"}, {ST_NODIRATIME, "nodiratime"}, {ST_NOEXEC, "noexec"}, {ST_NOSUID, "nosuid"}, {ST_RDONLY, "ro"}};
+  for (SpecMount& mount : mounts) {
+    auto& options = mount.options;
+    if (std::none_of(options.begin(), options.end(), [](const std::string& o) { return o == "bind" || o == "rbind"; })) continue;
+    struct statvfs fs;
+    if (statvfs(mount.source.c_str(), &fs) < 0) return ErrnoError(errno, StrCat("failed to get unprivileged mount flags for ", Describe(mount)));
+    for (const auto& [flag, option] : kLocked) {
+      if ((fs.f_flag & flag) != 0) options.emplace_back(option);
+    }
+    std::vector<std::string> once;
+    for (std::string& option : options) {
+      if (std::find(once.begin(), once.end(), option) == once.end()) once.push_back(std::move(option));
+    }
+    options = std::move(once);
   }
-  w.EndObject();
-  w.Key("hostname");
-  w.String(input.process->hostname.empty() ? "buildkitsandbox" : input.process->hostname);
-  w.Key("mounts");
-  w.BeginArray();
-  for (const SpecMount& mount : AllMounts(input)) {
-    w.BeginObject();
-    w.Key("destination");
-    w.String(mount.destination);
-    w.Key("type");
-    w.String(mount.type);
-    w.Key("source");
-    w.String(mount.source);
-    Strings(w, "options", mount.options);
-    w.EndObject();
-  }
-  w.EndArray();
-  WriteLinux(w, input);
-  w.EndObject();
-  return w.Take();
+  return absl::OkStatus();
+}
+
+void MakeRootless(Spec& spec) {
+  std::erase_if(spec.mounts, [](const SpecMount& mount) { return mount.destination.starts_with("/sys"); });
+  spec.cgroups_path.clear();
+  spec.resources.reset();
+}
+
+absl::StatusOr<Spec> MakeSpec(const SpecInput& input) {
+  const exec::ProcessSpec& process = *input.process;
+  Spec spec;
+  spec.args = process.args;
+  spec.env = Environment(process);
+  spec.cwd = process.cwd;
+  spec.hostname = process.hostname.empty() ? kDefaultHostname : process.hostname;
+  spec.root_path = input.root_path;
+  spec.terminal = process.tty;
+  spec.readonly_root = process.readonly_root;
+  spec.uid = input.user.uid;
+  spec.gid = input.user.gid;
+  spec.additional_gids = AdditionalGroups(input.user);
+  spec.rlimits = process.ulimits;
+  spec.cgroups_path = CgroupPath(process.cgroup_parent.empty() ? input.cgroup_parent : process.cgroup_parent, input.id);
+  if (input.process_sandbox) spec.namespaces.emplace_back("pid");
+  spec.namespaces.insert(spec.namespaces.end(), {"ipc", "uts", "mount"});
+  if (process.network == exec::NetworkMode::kNone) spec.namespaces.emplace_back("network");
+  if (input.host.cgroup2_alone) spec.namespaces.emplace_back("cgroup");
+  SetSecurity(input, spec);
+  spec.mounts = AllMounts(input);
+  if (input.host.user_namespace) BK_RETURN_IF_ERROR(KeepLockedFlags(spec.mounts));
+  if (input.rootless) MakeRootless(spec);
+  return spec;
 }
 
 }  // namespace bk::oci

@@ -1,11 +1,14 @@
-// A step's OCI runtime configuration as text (golden exec/spec): a pure function of what the executor found out.
+// A step's OCI runtime configuration as a value and as text (golden exec/spec): pure functions of what the executor found.
 //
 // Rules: OCI runtime-spec 1.x, the reference's executor/oci. Thread-safe.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "sandbox/oci/host.h"
 #include "sandbox/oci/process.h"
 #include "sandbox/oci/user.h"
 
@@ -14,22 +17,69 @@ namespace bk::oci {
 struct SpecMount {
   std::string destination, type, source;
   std::vector<std::string> options;
+  bool operator==(const SpecMount&) const = default;
+};
+
+struct DeviceRule {
+  bool allow = false;
+  std::string type;  // "c", "b", "" = all
+  std::string access;
+};
+struct SpecDevice {
+  std::string path, type;
+  int64_t major = 0, minor = 0;
+};
+struct SpecResources {
+  std::vector<DeviceRule> devices;
+  exec::Resources limits;
+};
+
+struct Spec {
+  std::vector<std::string> args, env;
+  std::string cwd, hostname, root_path;
+  bool terminal = false, readonly_root = false;
+  uint32_t uid = 0, gid = 0;
+  std::vector<uint32_t> additional_gids;
+  std::vector<std::string> capabilities;          // bounding, effective, permitted
+  std::vector<std::string> ambient_capabilities;  // ambient, inheritable
+  std::vector<exec::Ulimit> rlimits;
+  std::vector<SpecMount> mounts;
+  std::string cgroups_path;                // "" = none
+  std::optional<SpecResources> resources;  // absent in rootless
+  std::vector<SpecDevice> devices;
+  std::vector<std::string> namespaces;
+  std::optional<SeccompContext> seccomp;  // absent: unconfined
+  std::vector<std::string> masked_paths, readonly_paths;
 };
 
 struct SpecInput {
   const exec::ProcessSpec* process = nullptr;
   User user;
+  std::string id;
   std::string root_path;
-  std::string cgroup_path;  // "" = none (rootless)
+  std::string cgroup_parent;       // the daemon's; the step's own goes before it
   std::string resolv_conf, hosts;  // files to mount
-  std::vector<SpecMount> mounts;   // of the step, in its order
+  std::vector<SpecMount> mounts;   // of the step, in order
   bool rootless = false;
-  bool cgroup2_alone = false;  // /sys/fs/cgroup is cgroup2: a cgroup namespace of its own makes sense
-  bool device_filter = true;
   bool process_sandbox = true;
+  bool device_filter = true;
+  HostFacts host;
 };
 
+// NotFound for a bind whose source is not there (in a user namespace, where its flags are needed).
+absl::StatusOr<Spec> MakeSpec(const SpecInput& input);
 // config.json.
-std::string MakeSpec(const SpecInput& input);
+std::string SpecJson(const Spec& spec);
+
+// Supplementary groups of the spec: the main group first, unless it is among them anyway.
+std::vector<uint32_t> AdditionalGroups(const User& user);
+// PARENT/buildkit/ID, or SLICE:PREFIX:ID for a systemd slice that ends with a colon; "" without a parent.
+std::string CgroupPath(const std::string& parent, const std::string& id);
+
+// What a runtime without root may not do: mounts whose target begins with the text "/sys", the cgroup, resource limits.
+void MakeRootless(Spec& spec);
+// In a user namespace flags of a bind's source that it must not lose (mount_namespaces(7), "locked") are added to its
+// options. NotFound when a source is not there.
+absl::Status KeepLockedFlags(std::vector<SpecMount>& mounts);
 
 }  // namespace bk::oci

@@ -1,0 +1,12 @@
+#include "tests/golden/exec/suites.h"
+
+using namespace bk::golden;
+
+constexpr Suite kSuites[] = {
+    {"exec/hosts", &exec::RunHosts},
+    {"exec/resolvconf", &exec::RunResolvConf},
+    {"exec/users", &exec::RunUsers},
+    {"exec/rootless_spec", &exec::RunRootlessSpec},
+};
+
+int main(int argc, char** argv) { return RunArea(argc, argv, "exec", kSuites); }
