@@ -1,0 +1,50 @@
+// The client's side of a session: services of ours that the daemon calls over a connection inside Control.Session.
+//
+// The roles are reversed there (trap 2): we are the gRPC server, on a socketpair that two pump threads join to the outer
+// stream. The advertised method list is what the daemon goes by. Health checks are answered by gRPC's own service.
+// Add before Run; Close may come from any thread at any time. See docs/wire.md#session.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/cancel.h"
+#include "base/guarded.h"
+#include "client/conn/connection.h"
+
+namespace bk::client {
+
+class Session {
+ public:
+  explicit Session(std::string shared_key = "");
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  const std::string& id() const { return id_; }
+  // Offers `service`, whose full name ("moby.filesync.v1.FileSync") names its methods.
+  void Add(const std::string& full_name, std::unique_ptr<grpc::Service> service);
+  // "/pkg.Service/Method" of everything offered, sorted.
+  std::vector<std::string> Methods() const;
+
+  // Serves until Close, the daemon's end of the session, or cancellation (all OK). Unavailable and the like if no session
+  // could be opened.
+  absl::Status Run(const CancelToken& cancel, const Connection& connection);
+  void Close();
+
+ private:
+  struct Offer {
+    std::string name;
+    std::unique_ptr<grpc::Service> service;
+  };
+  struct State {
+    bool closed = false;
+    int pump_fd = -1;  // while running
+  };
+  std::string id_, shared_key_;
+  std::vector<Offer> offers_;
+  Guarded<State> state_;
+};
+
+}  // namespace bk::client
