@@ -3,7 +3,6 @@
 
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,7 +26,7 @@ struct ExportContext {
   cache::FetchContext fetch;
 };
 
-// A finished export that still has to reach the client after the build's result is safe (may be null).
+// What an export made; it has reached its target when it is returned.
 struct ExportOutcome {
   std::map<std::string, std::string> response;  // "containerimage.digest", "containerimage.config.digest", "image.name", …
   std::vector<Descriptor> descriptors;          // what was made (for history)
@@ -48,20 +47,6 @@ class Exporter {
   virtual ~Exporter() = default;
   // Checks attributes; the reference's error texts.
   virtual absl::StatusOr<std::unique_ptr<ExporterInstance>> Resolve(const std::map<std::string, std::string>& attrs) = 0;
-};
-
-// Sends blobs to registries; implemented by daemon/registry.
-class Pusher {
- public:
-  virtual ~Pusher() = default;
-  struct Request {
-    std::string ref;  // normalised name with tag (or digest: canonical push)
-    bool insecure = false;
-    bool push_by_digest = false;
-    std::vector<Descriptor> blobs;    // layers and configs, in order; read through `read`
-    std::vector<Descriptor> manifests;  // children first, the root last
-  };
-  virtual absl::Status Push(const CancelToken& cancel, const cache::FetchContext& context, const Request& request) = 0;
 };
 
 }  // namespace bk::exporter

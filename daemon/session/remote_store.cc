@@ -49,9 +49,13 @@ class GrpcRemoteStore : public RemoteStore {
   absl::Status Write(const CancelToken& cancel, const std::string& ref, const std::string& digest, int64_t size,
                      const std::function<absl::StatusOr<std::string>()>& next_piece) override {
     while (true) {
-      absl::Status status = TryWrite(cancel, ref, digest, size, next_piece);
+      bool begun = false;  // pieces cannot be had twice
+      absl::Status status = TryWrite(cancel, ref, digest, size, [&] {
+        begun = true;
+        return next_piece();
+      });
       if (absl::IsAlreadyExists(status)) return absl::OkStatus();
-      if (!absl::IsUnavailable(status)) return status;
+      if (begun || !absl::IsUnavailable(status)) return status;
       BK_RETURN_IF_ERROR(cancel.SleepFor(kLockedRetry));
     }
   }

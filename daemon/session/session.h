@@ -53,6 +53,7 @@ class RemoteStore {
   virtual absl::StatusOr<int64_t> Size(const CancelToken& cancel, const std::string& digest) = 0;  // NotFound
   virtual absl::Status Read(const CancelToken& cancel, const std::string& digest, int64_t offset, int64_t size,
                             const std::function<absl::Status(std::string_view)>& sink) = 0;
+  // Sends pieces until an empty one. A blob that is there already is fine; one that another writer holds is waited for.
   virtual absl::Status Write(const CancelToken& cancel, const std::string& ref, const std::string& digest, int64_t size,
                              const std::function<absl::StatusOr<std::string>()>& next_piece) = 0;
 };

@@ -20,6 +20,10 @@ class Leases {
   // `id` keeps the blob until it is dropped; committed when it returns.
   absl::Status Keep(const std::string& id, const Digest& digest);
   absl::Status Drop(const std::string& id);  // missing is fine
+  // `id` keeps exactly these from now on; durable when it returns.
+  absl::Status Replace(const std::string& id, const std::set<Digest>& digests);
+  // Drops every lease whose id begins with `prefix` (those of a crashed daemon).
+  absl::Status DropAll(const std::string& prefix);
   bool Holds(const Digest& digest) const;
 
  private:

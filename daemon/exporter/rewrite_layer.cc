@@ -1,0 +1,79 @@
+#include "daemon/exporter/rewrite_layer.h"
+
+#include "snapshotter/diff/compress.h"
+#include "snapshotter/diff/tar.h"
+
+namespace bk::exporter {
+namespace {
+
+bool Later(const diff::TarTime& time, int64_t epoch) { return time.seconds > epoch || (time.seconds == epoch && time.nanoseconds > 0); }
+
+// PAX records repeat what the fields say: those of lowered times must not bring the old value back.
+void LowerPaxTime(diff::TarHeader& header, const char* key, int64_t epoch) {
+  auto it = header.pax.find(key);
+  if (it == header.pax.end()) return;
+  size_t dot = it->second.find('.');
+  std::string seconds = it->second.substr(0, dot);
+  bool fraction = dot != std::string::npos && it->second.find_first_not_of('0', dot + 1) != std::string::npos;
+  char* end = nullptr;
+  int64_t value = strtoll(seconds.c_str(), &end, 10);
+  if (value > epoch || (value == epoch && fraction)) it->second = std::to_string(epoch);
+}
+
+const char* TypeOf(Compression type) {
+  switch (type) {
+    case Compression::kUncompressed: return media_type::kOciLayer;
+    case Compression::kZstd: return media_type::kOciLayerZstd;
+    default: return media_type::kOciLayerGzip;
+  }
+}
+
+}  // namespace
+
+absl::Status RewriteTar(const CancelToken& cancel, diff::ByteSource& in, int64_t epoch, const diff::ByteSink& out) {
+  diff::TarReader reader(in);
+  diff::TarWriter writer(out);
+  std::string buffer(256 << 10, '\0');
+  while (true) {
+    BK_RETURN_IF_ERROR(cancel.Check());
+    diff::TarHeader header;
+    BK_TRY(bool more, reader.Next(header));
+    if (!more) return writer.Close();
+    if (Later(header.mtime, epoch)) header.mtime = {epoch, 0};
+    if (header.has_atime && Later(header.atime, epoch)) header.atime = {epoch, 0};
+    for (const char* key : {"mtime", "atime", "ctime"}) LowerPaxTime(header, key, epoch);
+    BK_RETURN_IF_ERROR(writer.Header(header));
+    while (true) {
+      BK_TRY(size_t n, reader.Read(buffer.data(), buffer.size()));
+      if (n == 0) break;
+      BK_RETURN_IF_ERROR(writer.Data({buffer.data(), n}));
+    }
+  }
+}
+
+absl::StatusOr<cache::Layer> RewriteLayer(const CancelToken& cancel, content::ContentStore& content, const cache::Layer& layer, int64_t epoch, const CompressionChoice& compression) {
+  auto done = layer.descriptor.annotations.find(kRewrittenAnnotation);
+  if (done != layer.descriptor.annotations.end() && done->second == std::to_string(epoch)) return layer;
+  BK_TRY(os::UniqueFd fd, content.OpenBlob(layer.descriptor.digest));
+  diff::FdSource file(fd.get());
+  BK_TRY(auto decoder, diff::MakeDecoder(file));
+  BK_TRY(content::Ingest ingest, content.NewIngest());
+  BK_TRY(auto encoder, diff::MakeEncoder(compression, [&](std::string_view bytes) { return ingest.Write(bytes); }));
+  Sha256 plain;
+  BK_RETURN_IF_ERROR(RewriteTar(cancel, *decoder, epoch, [&](std::string_view bytes) {
+    plain.Update(bytes);
+    return encoder->Write(bytes);
+  }));
+  BK_RETURN_IF_ERROR(encoder->Finish());
+  cache::Layer out = layer;
+  out.fetch = nullptr;
+  out.diff_id = plain.FinishDigest();
+  out.descriptor = {};
+  out.descriptor.media_type = TypeOf(compression.type);
+  out.descriptor.size = ingest.size_bytes();
+  out.descriptor.annotations[kRewrittenAnnotation] = std::to_string(epoch);
+  BK_ASSIGN(out.descriptor.digest, ingest.Commit({}, -1));
+  return out;
+}
+
+}  // namespace bk::exporter
