@@ -3,7 +3,9 @@
 using namespace bk::golden;
 
 constexpr Suite kSuites[] = {
+    {"keys/cachemap", &keys::RunCacheMap, &keys::IsCacheMapCase, &keys::NoteCacheMapTree},
     {"keys/contenthash", &keys::RunContentHash},
+    {"keys/vertex", &keys::RunVertex},
 };
 
 int main(int argc, char** argv) { return RunArea(argc, argv, "keys", kSuites); }
