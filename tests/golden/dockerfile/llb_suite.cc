@@ -134,7 +134,9 @@ absl::Status RunLlb(const Json& c, const std::string& dir) {
     Json got = Json::array(), loads = want["loads"];
     for (const auto& ref : bridge.refs()) {
       GroupNames groups;
-      if (ref->was_read) got.push_back({{"ops", OpsJson(ref->definition(), groups)}});
+      if (!ref->was_read) continue;
+      got.push_back({{"ops", OpsJson(ref->definition(), groups)}});
+      if (ref->evaluate) got.back()["evaluate"] = true;
     }
     for (Json& load : loads) load["ops"] = Comparable(load["ops"]);
     BK_RETURN_IF_ERROR(ExpectJson("loads", got, loads));

@@ -35,7 +35,7 @@ absl::StatusOr<frontend::Result> StubBridge::Solve(const CancelToken&, const fro
     forwarded_.push_back({{"frontend", request.frontend}, {"frontend_opt", request.frontend_opts}, {"frontend_inputs", inputs}});
     return result;
   }
-  auto ref = std::make_shared<StubRef>(request.definition, request.cache_imports);
+  auto ref = std::make_shared<StubRef>(request.definition, request.cache_imports, request.evaluate);
   refs_.push_back(ref);
   result.ref = ref;
   return result;
@@ -63,8 +63,13 @@ absl::StatusOr<frontend::Bridge::ImageConfig> StubBridge::ResolveImageConfig(con
   std::string platform = options.platform ? FormatPlatformAll(*options.platform) : "";
   Json asked = {{"ref", ref}, {"log_name", options.log_name}, {"resolve_mode", options.resolve_mode}};
   if (!platform.empty()) asked["platform"] = platform;
+  if (!options.store_id.empty()) {
+    asked["oci_store"] = {{"session", options.session_id}, {"store", options.store_id}};
+    asked.erase("resolve_mode");
+  }
   resolves_.With([&](auto& list) { list.push_back(asked); });
-  std::string name = ref.substr(0, ref.find('@'));
+  // Every store of the client holds the plain image.
+  std::string name = options.store_id.empty() ? ref.substr(0, ref.find('@')) : "plain";
   if (auto parsed = ImageReference::Parse(name); parsed.ok()) name = parsed->WithDefaultTag().str();
   for (const Json& image : images_) {
     if (image["name"] != name) continue;
@@ -75,7 +80,8 @@ absl::StatusOr<frontend::Bridge::ImageConfig> StubBridge::ResolveImageConfig(con
     }
     for (const auto& [key, text] : image["by_platform"].items()) {
       auto offered = ParsePlatform(key);
-      if (options.platform && offered.ok() && FormatPlatform(NormalizePlatform(*offered)) == FormatPlatform(NormalizePlatform(*options.platform))) {
+      Platform wanted = NormalizePlatform(options.platform.value_or(HostPlatform()));
+      if (offered.ok() && FormatPlatform(NormalizePlatform(*offered)) == FormatPlatform(wanted)) {
         config.config = text.get<std::string>();
         return config;
       }
@@ -97,9 +103,7 @@ std::vector<frontend::WorkerInfo> StubBridge::Workers() const {
 Json StubBridge::Resolves() const {
   return resolves_.With([](const std::vector<Json>& list) {
     std::vector<nlohmann::json> sorted(list.begin(), list.end());
-    auto key = [](const nlohmann::json& j) {
-      return StrCat(j.value("ref", ""), " ", j.value("platform", ""), " ", j.value("log_name", ""));
-    };
+    auto key = [](const nlohmann::json& j) { return j.dump(); };
     std::sort(sorted.begin(), sorted.end(), [&](const auto& a, const auto& b) { return key(a) < key(b); });
     Json out = Json::array();
     for (const auto& item : sorted) out.push_back(Json(item));

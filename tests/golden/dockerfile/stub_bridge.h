@@ -13,14 +13,15 @@ namespace bk::golden::dockerfile {
 
 class StubRef final : public frontend::Ref {
  public:
-  StubRef(std::shared_ptr<const pb::Definition> definition, std::vector<frontend::CacheImport> imports)
-      : imports(std::move(imports)), definition_(std::move(definition)) {}
+  StubRef(std::shared_ptr<const pb::Definition> definition, std::vector<frontend::CacheImport> imports, bool evaluate)
+      : imports(std::move(imports)), evaluate(evaluate), definition_(std::move(definition)) {}
   const pb::Definition& definition() const override { return *definition_; }
   absl::Status Evaluate(const CancelToken&) override { return absl::OkStatus(); }
   // "identifier", or "identifier!file" when a file operation follows the source.
   std::string Key() const;
 
   std::vector<frontend::CacheImport> imports;
+  const bool evaluate;
   bool was_read = false;
 
  private:

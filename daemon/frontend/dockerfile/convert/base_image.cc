@@ -83,6 +83,27 @@ void SetState(Conversion& conversion, Lookup& lookup, bool has_layers) {
   stage.platform = lookup.platform;
 }
 
+// The caller's tree in place of the stage, or of its base image. False if there is none.
+absl::StatusOr<bool> TakeNamedContext(Conversion& conversion, StageState& stage, const Platform& platform) {
+  if (stage.replaced_by) {
+    auto asked_for = stage.platform ? stage.platform : conversion.input.target_platform;
+    BK_TRY(bool has_image, LoadNamedContext(conversion, stage, *stage.replaced_by, asked_for));
+    stage.dispatched = true;
+    stage.image.created.clear();
+    if (has_image && !stage.image.platform.empty()) stage.platform = stage.image.platform;
+    return true;
+  }
+  BK_TRY(auto context, FindNamedContext(conversion.options, stage.base_name, platform));
+  if (!context) return false;
+  BK_TRY(bool has_image, LoadNamedContext(conversion, stage, *context, platform));
+  if (!has_image) stage.image = EmptyImage(platform);
+  stage.base_image = stage.image;
+  stage.image.created.clear();
+  stage.state = stage.state->SetPlatform(platform);
+  stage.platform = platform;
+  return true;
+}
+
 }  // namespace
 
 absl::Status ResolveBaseImages(Conversion& conversion, const std::set<StageState*>& reachable) {
@@ -105,6 +126,14 @@ absl::Status ResolveBaseImages(Conversion& conversion, const std::set<StageState
     if (!ref.ok()) return AddLocation(Annotate(ref.status(), StrCat("failed to parse stage name ", Quote(written))), stage.location);
     stage.base_name = ref->WithDefaultTag().str();
     Platform platform = stage.platform.value_or(conversion.target_platform);
+    if (needed) {
+      auto replaced = TakeNamedContext(conversion, stage, platform);
+      if (!replaced.ok()) return AddLocation(replaced.status(), stage.location);
+      if (*replaced) {
+        stage.dispatched = stage.dispatched || stage.hidden;
+        continue;
+      }
+    }
     if (needed) questions.insert({stage.base_name, platform});
     lookups.push_back({&stage, written, ref->WithDefaultTag(), platform, needed});
   }

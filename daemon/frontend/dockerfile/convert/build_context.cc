@@ -20,7 +20,7 @@ std::string BuildContext::SessionOf(const std::string& local_name) const {
 }
 
 absl::StatusOr<frontend::RefPtr> BuildContext::Load(const std::string& local_name, llb::LocalOptions options,
-                                                    std::shared_ptr<const pb::Definition>& definition) {
+                                                    std::shared_ptr<const pb::Definition>& definition, bool evaluate) {
   llb::Graph graph;
   options.session_id = SessionOf(local_name);
   options.differ = "none";  // so few files that comparing them costs more than sending them
@@ -29,6 +29,7 @@ absl::StatusOr<frontend::RefPtr> BuildContext::Load(const std::string& local_nam
   definition = std::make_shared<const pb::Definition>(std::move(made));
   frontend::SolveRequest request;
   request.definition = definition;
+  request.evaluate = evaluate;
   BK_TRY(frontend::Result result, bridge_.Solve(cancel_, request));
   if (!result.ref) return NotFound("local source ", Quote(local_name), " is empty");
   return result.ref;
@@ -77,6 +78,21 @@ absl::StatusOr<std::vector<std::string>> BuildContext::IgnorePatterns() {
   }
   auto patterns = ReadIgnoreFile(*ignore_file_);
   if (!patterns.ok()) return Annotate(patterns.status(), StrCat("failed parsing ", ignore_name_));
+  return patterns;
+}
+
+absl::StatusOr<std::vector<std::string>> BuildContext::IgnorePatternsOf(const std::string& local_name, const std::string& context) {
+  llb::LocalOptions local;
+  local.follow_paths = {kIgnoreFile};
+  local.shared_key_hint = StrCat("context:", context, "-", kIgnoreFile);
+  local.op.Name(StrCat("[context ", context, "] load ", kIgnoreFile));
+  std::shared_ptr<const pb::Definition> definition;
+  BK_TRY(frontend::RefPtr ref, Load(local_name, std::move(local), definition, true));
+  auto text = bridge_.ReadFile(cancel_, *ref, kIgnoreFile, 0, -1);
+  BK_RETURN_IF_ERROR(cancel_.Check());
+  if (!text.ok() || text->empty()) return std::vector<std::string>();
+  auto patterns = ReadIgnoreFile(*text);
+  if (!patterns.ok()) return Annotate(patterns.status(), StrCat("failed parsing ", kIgnoreFile));
   return patterns;
 }
 

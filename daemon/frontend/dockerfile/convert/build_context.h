@@ -27,6 +27,8 @@ class BuildContext {
   absl::StatusOr<llb::SourceMap> ReadDockerfile();
   // Of Dockerfile.dockerignore if there is one beside the Dockerfile, else of .dockerignore in the context.
   absl::StatusOr<std::vector<std::string>> IgnorePatterns();
+  // Of the .dockerignore of a directory that is the named context `context`; none if there is no such file.
+  absl::StatusOr<std::vector<std::string>> IgnorePatternsOf(const std::string& local_name, const std::string& context);
   // The context, narrowed to `follow_paths` unless empty.
   absl::StatusOr<llb::State> MainContext(llb::Graph& graph, const std::vector<std::string>& follow_paths);
 
@@ -48,10 +50,11 @@ class BuildContext {
   const CancelToken& cancel() const { return cancel_; }
   const BuildOptions& options() const { return options_; }
 
- private:
   std::string SessionOf(const std::string& local_name) const;
+
+ private:
   // A tree of the client whose few files are read at once.
-  absl::StatusOr<frontend::RefPtr> Load(const std::string& local_name, llb::LocalOptions options, std::shared_ptr<const pb::Definition>& definition);
+  absl::StatusOr<frontend::RefPtr> Load(const std::string& local_name, llb::LocalOptions options, std::shared_ptr<const pb::Definition>& definition, bool evaluate = false);
 
   const CancelToken& cancel_;
   frontend::Bridge& bridge_;

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,6 +23,14 @@ class EnvVariables final : public Variables {
   const llb::EnvList& env_;
 };
 
+// A directory of the client that is a named context; bound when its paths are known.
+struct PendingDirectory {
+  llb::Output promise;
+  std::string name;
+  llb::LocalOptions options;
+  std::shared_ptr<std::set<std::string>> used_paths;
+};
+
 struct Conversion {
   const ConvertInput& input;
   const BuildOptions& options;
@@ -33,6 +43,7 @@ struct Conversion {
   std::optional<int64_t> epoch;
   std::optional<pb::ProxyEnv> proxy;
   StageTable stages;
+  std::vector<PendingDirectory> pending_directories;
   llb::Output context_promise;  // the build context, decided when all its paths are known
 
   bool Supports(std::string_view cap) const { return input.supports(cap); }
@@ -42,6 +53,8 @@ struct Conversion {
   std::string EpochText() const;
 };
 
+// Sorted, relative to the tree; none if all of it is needed.
+std::vector<std::string> FollowPathsOf(const std::set<std::string>& paths);
 // Base images of all stages that need one.
 absl::Status ResolveBaseImages(Conversion& conversion, const std::set<StageState*>& reachable);
 // One instruction. Errors are without place.

@@ -134,7 +134,16 @@ absl::Status AddStage(Conversion& c, const Stage& parsed, size_t index) {
     }
     stage->platform = *std::move(platform);
   }
+  if (!from.name.empty()) {
+    auto replaced = FindNamedContext(c.options, from.name, stage->platform.value_or(c.target_platform));
+    if (!replaced.ok()) return replaced.status();
+    stage->replaced_by = *std::move(replaced);
+  }
   StageState* added = c.stages.Add(std::move(stage));
+  if (added->replaced_by) {
+    added->base = nullptr;
+    return absl::OkStatus();
+  }
   added->command_total = !added->is_scratch() && added->base == nullptr ? 1 : 0;
   for (const Instruction& instruction : parsed.commands) added->command_total += CountsAsStep(instruction) ? 1 : 0;
   added->ignore_cache = c.options.IgnoresCache(from.name);
@@ -209,17 +218,12 @@ absl::Status DispatchStages(Conversion& c, const std::set<StageState*>& reachabl
   return absl::OkStatus();
 }
 
-// Sorted, relative to the context; none if all of it is needed.
 std::vector<std::string> ContextPaths(const Conversion& c, const std::set<StageState*>& reachable) {
   std::set<std::string> paths;
   for (const auto& stage : c.stages.all()) {
-    if (!reachable.contains(stage.get())) continue;
-    for (const std::string& path : stage->context_paths) {
-      if (path == "/") return {};
-      paths.insert(path.substr(1));
-    }
+    if (reachable.contains(stage.get())) paths.insert(stage->context_paths.begin(), stage->context_paths.end());
   }
-  return {paths.begin(), paths.end()};
+  return FollowPathsOf(paths);
 }
 
 void FinishImage(const Conversion& c, ImageConfig& image) {
@@ -251,6 +255,8 @@ absl::StatusOr<StageState*> PlanStages(Conversion& c, Program program) {
 absl::StatusOr<Converted> Finish(Conversion& c, StageState* target, const std::set<StageState*>& reachable) {
   BK_TRY(llb::State context, c.input.context->MainContext(c.graph, ContextPaths(c, reachable)));
   c.graph.Bind(c.context_promise, context.output());
+  target->used_paths->insert("/");
+  BindNamedDirectories(c);
   FinishImage(c, target->image);
   Converted out;
   auto definition = c.graph.Marshal(target->state->output(), c.target_platform);
@@ -263,6 +269,15 @@ absl::StatusOr<Converted> Finish(Conversion& c, StageState* target, const std::s
 }
 
 }  // namespace
+
+std::vector<std::string> FollowPathsOf(const std::set<std::string>& paths) {
+  std::vector<std::string> out;
+  for (const std::string& path : paths) {
+    if (path == "/") return {};
+    out.push_back(path.substr(1));
+  }
+  return out;
+}
 
 llb::SourceLocation Conversion::LocationOf(const Ranges& ranges) const {
   llb::SourceLocation location;

@@ -246,7 +246,10 @@ absl::Status CopyDispatcher::Dispatch() {
   }
   Apply(shown, step_name_);
   AddHistory(c_, stage_, message + " " + copy_.destination, Layer::kMade, true);
-  if (!command_.sources.empty()) return absl::OkStatus();
+  if (!command_.sources.empty()) {
+    for (const std::string& source : copy_.sources) command_.sources[0]->used_paths->insert(JoinPath("/", source));
+    return absl::OkStatus();
+  }
   for (const std::string& source : copy_.sources) {
     bool url = source.starts_with("http://") || source.starts_with("https://");
     if (!copy_.is_add || !url) stage_.context_paths.insert(JoinPath("/", source));

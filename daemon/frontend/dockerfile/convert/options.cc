@@ -51,9 +51,6 @@ absl::Status CheckSupported(const Opts& opts) {
   if (http || context.starts_with("github.com/") || IsGitSource(context)) {
     return Unimplemented("remote build contexts are not supported: ", Quote(context), " (download it and build from the directory)");
   }
-  if (auto named = WithPrefix(opts, "context:"); !named.empty()) {
-    return Unimplemented("named contexts are not supported: ", Quote(named.begin()->first), " (use a build stage instead)");
-  }
   if (opts.contains("attest:sbom")) return Unimplemented("SBOM attestations are not supported (leave out attest:sbom)");
   return absl::OkStatus();
 }
@@ -290,6 +287,8 @@ absl::StatusOr<BuildOptions> ParseBuildOptions(const Opts& opts, const Platform&
   out.hostname = Get(opts, "build-arg:BUILDKIT_SANDBOX_HOSTNAME");
   if (out.hostname.empty()) out.hostname = Get(opts, "hostname");
   out.local_session_ids = WithPrefix(opts, "local-sessionid:");
+  out.named_contexts = WithPrefix(opts, "context:");
+  out.shared_keys = WithPrefix(opts, "sharedkey:localdir:");
   if (opts.contains("filename")) out.filename = Get(opts, "filename");
   if (opts.contains("dockerfilekey")) out.dockerfile_name = Get(opts, "dockerfilekey");
   return out;

@@ -34,6 +34,7 @@ struct BuildOptions {
   // Where things come from.
   std::string filename = "Dockerfile", dockerfile_name = "dockerfile";
   std::map<std::string, std::string> local_session_ids;
+  std::map<std::string, std::string> named_contexts, shared_keys;  // by name, or "name::platform"
 
   bool IgnoresCache(std::string_view stage) const;
 };

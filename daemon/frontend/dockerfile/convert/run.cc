@@ -48,6 +48,7 @@ class RunDispatcher {
     exec_.op.locations.push_back(c_.LocationOf(command_.instruction.location));
     exec_.op.ignore_cache = stage_.ignore_cache;
     exec_.proxy = c_.proxy;
+    stage_.used_paths->insert("/");  // a command may read anything
     for (size_t i = 0; i < run_.mounts.size(); i++) BK_RETURN_IF_ERROR(AddMount(run_.mounts[i], command_.sources[i]));
     BK_RETURN_IF_ERROR(AddOptions());
     Name();
@@ -169,7 +170,7 @@ absl::Status RunDispatcher::AddTreeMount(const RunMount& mount, StageState* sour
   }
   out.source = tree.output();
   exec_.mounts.push_back(std::move(out));
-  if (source == nullptr) stage_.context_paths.insert(selector);
+  (source == nullptr ? stage_.context_paths : *source->used_paths).insert(JoinPath("/", mount.source));
   return absl::OkStatus();
 }
 

@@ -14,6 +14,7 @@ void StageState::Inherit() {
   image = base->image;
   image.onbuild.clear();  // fired already
   base_image = base->base_image;
+  used_paths = base->used_paths;
   build_args.insert(build_args.end(), base->build_args.begin(), base->build_args.end());
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "daemon/frontend/dockerfile/convert/image_config.h"
+#include "daemon/frontend/dockerfile/convert/named_context.h"
 #include "daemon/frontend/dockerfile/instruct/instruction.h"
 #include "daemon/frontend/dockerfile/shell/lex.h"
 #include "proto/llb/state.h"
@@ -40,6 +41,9 @@ struct StageState {
   std::optional<ImageConfig> base_image;
   std::vector<BuildArgument> build_args;
   std::set<std::string> context_paths;  // read from the build context
+  std::optional<NamedContext> replaced_by;  // the caller's tree in place of this stage
+  // Read from this stage's own tree; shared with the stage it is built on.
+  std::shared_ptr<std::set<std::string>> used_paths = std::make_shared<std::set<std::string>>();
   bool hidden = false;
   bool dispatched = false, resolved = false, onbuild_taken = false, ignore_cache = false, cmd_set = false;
   int command_index = 0, command_total = 0;
@@ -47,7 +51,7 @@ struct StageState {
 
   // Takes over what the base has become.
   void Inherit();
-  bool is_scratch() const { return base_name == "scratch"; }
+  bool is_scratch() const { return base_name == "scratch" && !replaced_by; }
 };
 
 class StageTable {

@@ -1,0 +1,128 @@
+#include "daemon/frontend/dockerfile/convert/named_context.h"
+
+#include "base/ignore_pattern.h"
+#include "base/reference.h"
+#include "base/unicode.h"
+#include "daemon/frontend/dockerfile/convert/conversion.h"
+
+namespace bk::dockerfile {
+namespace {
+
+constexpr char kIgnoreFile[] = ".dockerignore";
+
+// Takes over the settings that an image gives to commands on it.
+llb::State WithConfig(llb::State state, const ImageConfig& image) {
+  for (const std::string& entry : image.env) {
+    size_t equals = entry.find('=');
+    if (equals == 0 || entry.empty()) continue;
+    state = state.SetEnv(entry.substr(0, equals), equals == std::string::npos ? "" : entry.substr(equals + 1));
+  }
+  state = state.SetDir(image.working_dir);
+  if (!image.platform.empty()) state = state.SetPlatform(image.platform);
+  return state;
+}
+
+absl::StatusOr<bool> LoadImage(Conversion& c, StageState& stage, const NamedContext& context, const std::optional<Platform>& platform, const std::string& text) {
+  if (text == "scratch") {
+    stage.state = llb::State::Scratch(c.graph);
+    return false;
+  }
+  BK_TRY(ImageReference parsed, ImageReference::Parse(text));
+  frontend::Bridge::ResolveOptions resolve;
+  resolve.platform = platform;
+  resolve.resolve_mode = c.options.resolve_mode.empty() ? "default" : c.options.resolve_mode;
+  resolve.log_name = StrCat("[context ", context.shown_name, "] load metadata for ", text);
+  BK_TRY(auto answer, c.input.context->bridge().ResolveImageConfig(c.input.context->cancel(), parsed.WithDefaultTag().str(), resolve));
+  BK_TRY(ImageConfig image, ParseImageConfig(answer.config));
+  llb::ImageOptions options;
+  options.op.platform = platform;
+  options.op.Name(StrCat("[context ", context.shown_name, "] ", text));
+  stage.state = WithConfig(llb::Image(c.graph, answer.ref, std::move(options)), image);
+  image.created.clear();
+  stage.image = std::move(image);
+  return true;
+}
+
+absl::StatusOr<bool> LoadOciLayout(Conversion& c, StageState& stage, const NamedContext& context, const std::optional<Platform>& platform, const std::string& text) {
+  size_t at = text.find('@');
+  std::string store = text.substr(0, std::min(text.find(':'), at));
+  if (store.empty()) return InvalidArgument("could not parse oci-layout reference ", Quote(text), ": invalid reference format");
+  if (at == std::string::npos) return InvalidArgument("oci-layout reference ", Quote(text), " has no digest");
+  auto digest = Digest::Parse(text.substr(at + 1));
+  if (!digest.ok()) return Annotate(digest.status(), StrCat("could not parse oci-layout reference ", Quote(text)));
+  // The store's name says nothing to a reader of progress lines: the image is called what the file calls it.
+  auto named = ImageReference::Parse(context.name);
+  if (!named.ok()) return Annotate(named.status(), StrCat("could not parse oci-layout reference ", Quote(context.name)));
+  std::string shown = named->WithDigest(*std::move(digest)).str();
+  frontend::Bridge::ResolveOptions resolve;
+  resolve.platform = platform;
+  resolve.log_name = StrCat("[context ", context.shown_name, "] load metadata for ", shown);
+  resolve.session_id = c.input.context->bridge().SessionId();
+  resolve.store_id = store;
+  BK_TRY(auto answer, c.input.context->bridge().ResolveImageConfig(c.input.context->cancel(), shown, resolve));
+  auto image = ParseImageConfig(answer.config);
+  if (!image.ok()) return Annotate(image.status(), "could not parse oci-layout image config");
+  llb::OpOptions options;
+  options.platform = platform;
+  options.caps.insert("source.ocilayout");
+  options.Name(StrCat("[context ", context.shown_name, "] OCI load from client"));
+  std::map<std::string, std::string> attrs = {{"oci.session", resolve.session_id}, {"oci.store", store}};
+  stage.state = WithConfig(llb::Source(c.graph, "oci-layout://" + shown, std::move(attrs), std::move(options)), *image);
+  stage.image = *std::move(image);
+  return true;
+}
+
+absl::StatusOr<bool> LoadDirectory(Conversion& c, StageState& stage, const NamedContext& context, const std::string& directory) {
+  BK_TRY(std::vector<std::string> ignored, c.input.context->IgnorePatternsOf(directory, context.shown_name));
+  const auto& opts = c.options.shared_keys;
+  auto key = opts.find(context.shown_name);
+  PendingDirectory pending;
+  pending.promise = c.graph.Promise();
+  pending.name = directory;
+  pending.used_paths = stage.used_paths;
+  pending.options.session_id = c.input.context->SessionOf(directory);
+  pending.options.shared_key_hint = StrCat("context:", context.shown_name, "-", key == opts.end() ? "" : key->second);
+  pending.options.exclude_patterns = std::move(ignored);
+  pending.options.op.Name(StrCat("[context ", context.shown_name, "] load from client"));
+  stage.state = llb::State(c.graph, pending.promise);
+  c.pending_directories.push_back(std::move(pending));
+  return false;
+}
+
+}  // namespace
+
+absl::StatusOr<std::optional<NamedContext>> FindNamedContext(const BuildOptions& options, const std::string& name, const Platform& platform) {
+  if (options.named_contexts.empty() || EqualFold(name, "scratch") || EqualFold(name, "context")) return std::nullopt;
+  auto ref = ImageReference::Parse(name);
+  if (!ref.ok()) return Annotate(ref.status(), StrCat("invalid context name ", name));
+  std::string familiar = ref->familiar();
+  if (familiar.ends_with(":latest")) familiar.resize(familiar.size() - 7);
+  for (const std::string& key : {StrCat(familiar, "::", FormatPlatformAll(NormalizePlatform(platform))), familiar}) {
+    auto found = options.named_contexts.find(key);
+    if (found != options.named_contexts.end()) return NamedContext{found->second, familiar, key};
+  }
+  return std::nullopt;
+}
+
+absl::StatusOr<bool> LoadNamedContext(Conversion& conversion, StageState& stage, const NamedContext& context, const std::optional<Platform>& platform) {
+  size_t colon = context.input.find(':');
+  if (colon == std::string::npos) return InvalidArgument("invalid context specifier ", context.input, " for ", context.shown_name);
+  std::string kind = context.input.substr(0, colon), rest = context.input.substr(colon + 1);
+  std::string reference = rest.starts_with("//") ? rest.substr(2) : rest;
+  if (kind == "docker-image") return LoadImage(conversion, stage, context, platform, reference);
+  if (kind == "oci-layout") return LoadOciLayout(conversion, stage, context, platform, reference);
+  if (kind == "local") return LoadDirectory(conversion, stage, context, rest);
+  if (kind == "git" || kind.starts_with("git@") || kind == "http" || kind == "https" || kind == "input") {
+    return Unimplemented("named context ", Quote(context.shown_name), ": contexts from ", kind, " are not built yet (use docker-image://, oci-layout:// or local:)");
+  }
+  return InvalidArgument("unsupported context source ", kind, " for ", context.shown_name);
+}
+
+void BindNamedDirectories(Conversion& conversion) {
+  for (PendingDirectory& pending : conversion.pending_directories) {
+    pending.options.follow_paths = FollowPathsOf(*pending.used_paths);
+    conversion.graph.Bind(pending.promise, llb::Local(conversion.graph, pending.name, std::move(pending.options)).output());
+  }
+}
+
+}  // namespace bk::dockerfile
