@@ -40,7 +40,7 @@ struct Plan {
   std::vector<std::pair<int, int>> fds;  // (source, target); sources are above every target
   int null_fd;
   int error_fd;
-  bool new_session, reset_signals;
+  bool new_session, reset_signals, keep_ignored;
   int parent_death_signal;
 };
 
@@ -52,7 +52,11 @@ struct Plan {
 
 [[noreturn]] void RunAfterFork(const Plan& plan) {
   if (plan.reset_signals) {
-    for (int s = 1; s < NSIG; s++) signal(s, SIG_DFL);
+    for (int s = 1; s < NSIG; s++) {
+      struct sigaction current;
+      bool ignored = plan.keep_ignored && sigaction(s, nullptr, &current) == 0 && current.sa_handler == SIG_IGN;
+      if (!ignored) signal(s, SIG_DFL);
+    }
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -148,6 +152,7 @@ absl::StatusOr<Process> Process::Start(const ProcessOptions& options) {
   plan.error_fd = error_fd.get();
   plan.new_session = options.new_session;
   plan.reset_signals = options.reset_signals;
+  plan.keep_ignored = options.keep_ignored;
   plan.parent_death_signal = options.parent_death_signal;
 
   int pidfd = -1;

@@ -34,6 +34,7 @@ struct ProcessOptions {
   int parent_death_signal = 0;                 // prctl(PR_SET_PDEATHSIG); beware: it follows the *thread* that started it
   uint64_t clone_flags = 0;                    // CLONE_NEW… namespaces for the child
   bool reset_signals = true;                   // default dispositions, empty mask
+  bool keep_ignored = false;                   // with reset_signals: what the caller ignores (nohup) stays ignored
 };
 
 // A running child. The destructor kills its group and reaps it.
