@@ -81,6 +81,25 @@ class Daemon:
         """Processes of this daemon (launcher, daemon, helpers), by command line."""
         return leaks.processes(self.dir)
 
+    def pids_of_steps(self):
+        """Command lines of processes that run below the daemon, its own and its launcher's left out."""
+        children = {}
+        for entry in os.listdir("/proc"):
+            if entry.isdigit():
+                try:
+                    stat = pathlib.Path(f"/proc/{entry}/stat").read_text()
+                    line = pathlib.Path(f"/proc/{entry}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                except OSError:
+                    continue
+                children.setdefault(int(stat.rpartition(")")[2].split()[1]), []).append((int(entry), line))
+        found, todo = [], [self.process.pid] if self.process else []
+        while todo:
+            for pid, line in children.get(todo.pop(), []):
+                todo.append(pid)
+                if "/buildkitd " not in line:
+                    found.append(line)
+        return found
+
     def daemon_pid(self):
         for pid, text in self.pids().items():
             if "/buildkitd " in text and "rootlesskit" not in text.split("buildkitd")[0] and not text.startswith(("sh ", "unshare ", "setpriv ")):

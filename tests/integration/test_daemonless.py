@@ -1,0 +1,86 @@
+"""buildctl --daemonless: a private daemon for the call that leaves nothing running and keeps its cache."""
+import os
+import signal
+import subprocess
+import threading
+import time
+
+from support import image, leaks, machine
+from support.case import Case, ran
+
+
+class Daemonless(Case):
+    def setUp(self):
+        self.layout = machine.scratch("layout")
+        self.digest = image.write_layout(self.layout)
+
+    def prepare(self, user):
+        home = machine.scratch("home", user)
+        run_dir = machine.scratch("run", user)
+        os.chmod(run_dir, 0o700)
+        self.home = home
+        env = machine.environment(user, run_dir, {"HOME": home, "XDG_DATA_HOME": home + "/data"})
+        if user == "root":  # its state lies elsewhere by default: keep this test's own
+            env["BUILDKITD_FLAGS"] = f"--root={home}/root"
+        return env
+
+    def argv(self, user, text, *extra):
+        context = machine.scratch("context", user)
+        with open(context + "/Dockerfile", "w") as file:
+            file.write(text)
+        return machine.command_as(user, [machine.bin_dir() + "/buildctl", "--daemonless", "build", "--progress=plain", "--frontend", "dockerfile.v0", "--local", "context=" + context,
+                                         "--local", "dockerfile=" + context, "--oci-layout", "base=" + self.layout, "--opt", f"context:base=oci-layout://base@{self.digest}", *extra])
+
+    def assert_nothing_runs(self):
+        left = leaks.settle(lambda: {pid: text for pid, text in leaks.processes(self.home).items() if "buildkitd" in text or "rootlesskit" in text}, 10)
+        self.assertEqual(left, {})
+        self.assertEqual(leaks.mounts(self.home), [])
+
+    def test_builds_and_leaves_nothing_running(self):
+        for user in self.both_users():
+            env = self.prepare(user)
+            argv = self.argv(user, "FROM base\nRUN echo hello\n")
+            first = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=120)
+            self.assertEqual(first.returncode, 0, first.stderr)
+            self.assert_nothing_runs()
+            again = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=120)
+            self.assertEqual(again.returncode, 0, again.stderr)
+            self.assertEqual(ran(again.stderr), [])
+            self.assert_nothing_runs()
+
+    def test_exit_codes_pass_through_and_ctrl_c_cleans_up(self):
+        for user in self.both_users():
+            env = self.prepare(user)
+            failed = subprocess.run(self.argv(user, "FROM base\nRUN exit 3\n"), env=env, capture_output=True, text=True, timeout=120)
+            self.assertEqual(failed.returncode, 1, failed.stderr)
+            self.assertIn("exit code: 3", failed.stderr)
+            self.assert_nothing_runs()
+            client = subprocess.Popen(self.argv(user, "FROM base\nRUN echo now; sleep 1000\n"), env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            for line in client.stderr:
+                if " now" in line and "echo" not in line:
+                    break
+            client.send_signal(signal.SIGINT)
+            client.communicate(timeout=30)
+            self.assertNotEqual(client.returncode, 0)
+            self.assert_nothing_runs()
+
+    def test_a_second_call_joins_the_first_ones_daemon(self):
+        for user in self.both_users():
+            env = self.prepare(user)
+            results = []
+
+            def build(i):
+                results.append(subprocess.run(self.argv(user, f"FROM base\nRUN sleep {1 + i}; echo {i}\n"), env=env, capture_output=True, text=True, timeout=120))
+            threads = [threading.Thread(target=build, args=(i,)) for i in range(3)]
+            most = 0
+            for thread in threads:
+                thread.start()
+                time.sleep(0.2)
+            while any(thread.is_alive() for thread in threads):
+                daemons = [text for text in leaks.processes(self.home).values() if "/buildkitd " in text and "rootlesskit" not in text]
+                most = max(most, len(daemons))
+                time.sleep(0.05)
+            for done in results:
+                self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(most, 1)
+            self.assert_nothing_runs()
