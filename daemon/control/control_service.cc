@@ -38,7 +38,14 @@ session::ConnectedSessions::Headers SessionHeaders(const grpc::CallbackServerCon
 }  // namespace
 
 bool ControlService::WaitForBuilds(std::chrono::milliseconds timeout) {
-  return builds_.WaitFor(timeout, [](int n) { return n == 0; });
+  return builds_.WaitFor(timeout, [](const Builds& b) { return b.running == 0; });
+}
+
+bool ControlService::BeginBuild() {
+  return builds_.With([](Builds& b) {
+    if (!b.draining) b.running++;
+    return !b.draining;
+  });
 }
 
 grpc::ServerUnaryReactor* ControlService::Info(grpc::CallbackServerContext* context, const api::InfoRequest*, api::InfoResponse* response) {
@@ -70,7 +77,7 @@ grpc::ServerUnaryReactor* ControlService::ListWorkers(grpc::CallbackServerContex
 grpc::ServerUnaryReactor* ControlService::DiskUsage(grpc::CallbackServerContext* context, const api::DiskUsageRequest* request, api::DiskUsageResponse* response) {
   std::vector<std::string> filter(request->filter().begin(), request->filter().end());
   int64_t age_limit_ns = request->agelimit();
-  return wire::RunUnary<api::DiskUsageResponse>(*parts_.tasks, context, response, [this, filter, age_limit_ns](const CancelToken& cancel, api::DiskUsageResponse& out) -> absl::Status {
+  return wire::RunUnary<api::DiskUsageResponse>(*tasks_, context, response, [this, filter, age_limit_ns](const CancelToken& cancel, api::DiskUsageResponse& out) -> absl::Status {
     BK_TRY(auto records, parts_.engine->parts().cache->DiskUsage(cancel, filter));
     int64_t oldest = age_limit_ns > 0 ? solver::NowNs() - age_limit_ns : 0;
     for (const cache::UsageRecord& record : records) {
@@ -88,28 +95,27 @@ grpc::ServerWriteReactor<api::UsageRecord>* ControlService::Prune(grpc::Callback
   options.reserved_bytes = request->reservedspace();
   options.max_used_bytes = request->maxusedspace();
   options.min_free_bytes = request->minfreespace();
-  return wire::RunServerStream<api::UsageRecord>(*parts_.tasks, [this, options](const CancelToken& cancel, wire::Writer<api::UsageRecord>& writer) {
+  return wire::RunServerStream<api::UsageRecord>(*tasks_, [this, options](const CancelToken& cancel, wire::Writer<api::UsageRecord>& writer) {
     return parts_.engine->parts().cache->Prune(cancel, {options}, [&](const cache::UsageRecord& record) { writer.Write(ToWire(record)).IgnoreError(); });
   });
 }
 
 grpc::ServerUnaryReactor* ControlService::Solve(grpc::CallbackServerContext* context, const api::SolveRequest* request, api::SolveResponse* response) {
-  if (draining_) return wire::Answer(context, Unavailable("the daemon is shutting down and takes no new builds"));
-  return wire::RunUnary<api::SolveResponse>(*parts_.tasks, context, response, [this, request = *request](const CancelToken& cancel, api::SolveResponse& out) {
-    builds_.With([](int& n) { n++; });
+  if (!BeginBuild()) return wire::Answer(context, Unavailable("the daemon is shutting down and takes no new builds"));
+  return wire::RunUnary<api::SolveResponse>(*tasks_, context, response, [this, request = *request](const CancelToken& cancel, api::SolveResponse& out) {
     absl::Status status = RunBuild(cancel, request, out);
-    builds_.Change([](int& n) { n--; });
+    builds_.Change([](Builds& b) { b.running--; });
     return status;
   });
 }
 
 absl::Status ControlService::RunBuild(const CancelToken& client, const api::SolveRequest& request, api::SolveResponse& response) {
   CancelSource cancel(client);
-  CancelCallback on_shutdown(parts_.shutdown, [&] { cancel.Cancel(Unavailable("the daemon is shutting down")); });
+  CancelCallback on_shutdown(shutdown_, [&] { cancel.Cancel(Unavailable("the daemon is shutting down")); });
   BK_TRY(llb::BuildRequest build, FromWire(request));
-  if (!build.internal) parts_.history->Started(request);
+  if (!build.internal) history_->Started(request);
   auto outcome = parts_.engine->Solve(cancel.token(), build);
-  if (!build.internal) parts_.history->Completed(build.ref, outcome.status(), outcome.ok() ? outcome->exporter_response : std::map<std::string, std::string>());
+  if (!build.internal) history_->Completed(build.ref, outcome.status(), outcome.ok() ? outcome->exporter_response : std::map<std::string, std::string>());
   if (parts_.after_build) parts_.after_build();
   BK_RETURN_IF_ERROR(outcome.status());
   for (const auto& [key, value] : outcome->exporter_response) (*response.mutable_exporterresponse())[key] = value;
@@ -118,7 +124,7 @@ absl::Status ControlService::RunBuild(const CancelToken& client, const api::Solv
 
 grpc::ServerWriteReactor<api::StatusResponse>* ControlService::Status(grpc::CallbackServerContext* context, const api::StatusRequest* request) {
   context->AddInitialMetadata("buildkit-current-timestamp", Rfc3339Now());
-  return wire::RunServerStream<api::StatusResponse>(*parts_.tasks, [this, ref = request->ref()](const CancelToken& cancel, wire::Writer<api::StatusResponse>& writer) {
+  return wire::RunServerStream<api::StatusResponse>(*tasks_, [this, ref = request->ref()](const CancelToken& cancel, wire::Writer<api::StatusResponse>& writer) {
     writer.SendHeaders();
     StatusQueue queue;
     absl::Status status;
@@ -137,20 +143,20 @@ grpc::ServerWriteReactor<api::StatusResponse>* ControlService::Status(grpc::Call
 
 grpc::ServerBidiReactor<api::BytesMessage, api::BytesMessage>* ControlService::Session(grpc::CallbackServerContext* context) {
   return wire::RunBidi<api::BytesMessage, api::BytesMessage>(
-      *parts_.tasks, [this, headers = SessionHeaders(*context)](const CancelToken& cancel, session::ConnectedSessions::Stream& stream) {
+      *tasks_, [this, headers = SessionHeaders(*context)](const CancelToken& cancel, session::ConnectedSessions::Stream& stream) {
         return parts_.sessions->Serve(cancel, stream, headers);
       });
 }
 
 grpc::ServerWriteReactor<api::BuildHistoryEvent>* ControlService::ListenBuildHistory(grpc::CallbackServerContext*, const api::BuildHistoryRequest* request) {
-  return wire::RunServerStream<api::BuildHistoryEvent>(*parts_.tasks, [this, request = *request](const CancelToken& cancel, wire::Writer<api::BuildHistoryEvent>& writer) {
-    return parts_.history->Listen(cancel, request, [&](const api::BuildHistoryEvent& event) { return writer.Write(event); });
+  return wire::RunServerStream<api::BuildHistoryEvent>(*tasks_, [this, request = *request](const CancelToken& cancel, wire::Writer<api::BuildHistoryEvent>& writer) {
+    return history_->Listen(cancel, request, [&](const api::BuildHistoryEvent& event) { return writer.Write(event); });
   });
 }
 
 grpc::ServerUnaryReactor* ControlService::UpdateBuildHistory(grpc::CallbackServerContext* context, const api::UpdateBuildHistoryRequest* request, api::UpdateBuildHistoryResponse*) {
   if (request->pinned() || !request->delete_()) return wire::Answer(context, Unimplemented("pinning and finalizing of history records are not built yet"));
-  return wire::Answer(context, parts_.history->Delete(request->ref()));
+  return wire::Answer(context, history_->Delete(request->ref()));
 }
 
 }  // namespace bk::control

@@ -4,37 +4,29 @@
 // refused with UNAVAILABLE. Thread-safe.
 #pragma once
 
-#include <atomic>
-
 #include "control/control.grpc.pb.h"
 #include "daemon/control/history.h"
+#include "daemon/control/server.h"
 #include "daemon/llb/engine.h"
 #include "daemon/session/connected.h"
 
 namespace bk::control {
 
-struct GcPolicy {
-  cache::PruneOptions rule;
-};
-
-struct ControlParts {
-  llb::Engine* engine = nullptr;
-  session::ConnectedSessions* sessions = nullptr;
-  History* history = nullptr;
-  TaskGroup* tasks = nullptr;
-  CancelToken shutdown;               // cancels running builds
-  std::vector<cache::PruneOptions> gc_policy;
-  std::function<void()> after_build;  // e.g. wakes the garbage collection
-};
-
 class ControlService : public api::Control::CallbackService {
  public:
-  explicit ControlService(ControlParts parts) : parts_(std::move(parts)) {}
+  // `shutdown` cancels running builds.
+  ControlService(const ControlParts& parts, CancelToken shutdown, History* history, TaskGroup* tasks)
+      : parts_(parts), shutdown_(std::move(shutdown)), history_(history), tasks_(tasks) {}
 
   // From now on new builds are refused; running ones go on.
-  void StartDraining() { draining_ = true; }
+  void StartDraining() {
+    builds_.With([](Builds& b) { b.draining = true; });
+  }
   // Blocks until no build runs any more; false after `timeout`.
   bool WaitForBuilds(std::chrono::milliseconds timeout);
+  int running_builds() const {
+    return builds_.With([](const Builds& b) { return b.running; });
+  }
 
   grpc::ServerUnaryReactor* Info(grpc::CallbackServerContext* context, const api::InfoRequest* request, api::InfoResponse* response) override;
   grpc::ServerUnaryReactor* ListWorkers(grpc::CallbackServerContext* context, const api::ListWorkersRequest* request, api::ListWorkersResponse* response) override;
@@ -49,9 +41,18 @@ class ControlService : public api::Control::CallbackService {
  private:
   absl::Status RunBuild(const CancelToken& cancel, const api::SolveRequest& request, api::SolveResponse& response);
 
-  ControlParts parts_;
-  std::atomic<bool> draining_{false};
-  Guarded<int> builds_;  // running now
+  // Counts a build in; false while draining.
+  bool BeginBuild();
+
+  struct Builds {
+    int running = 0;
+    bool draining = false;
+  };
+  const ControlParts& parts_;
+  const CancelToken shutdown_;
+  History* const history_;
+  TaskGroup* const tasks_;
+  Guarded<Builds> builds_;
 };
 
 }  // namespace bk::control

@@ -1,5 +1,7 @@
 #include "daemon/control/gateway_service.h"
 
+#include "daemon/llb/error_details.h"
+
 namespace bk::control {
 namespace {
 
@@ -15,10 +17,10 @@ using frontend::gateway::Forwarder;
 template <typename Response, typename Call>
 grpc::ServerUnaryReactor* GatewayService::Forward(const char* name, grpc::CallbackServerContext* context, Response* response, Call call) {
   return wire::RunUnary<Response>(*tasks_, context, response, [this, name, id = BuildId(*context), call](const CancelToken& cancel, Response& out) -> absl::Status {
-    auto forwarder = forwarders_->Find(cancel, id);
-    if (!forwarder.ok()) return Annotate(forwarder.status(), StrCat("forwarding ", name));
-    auto answer = call(cancel, **forwarder);
-    BK_RETURN_IF_ERROR(answer.status());
+    auto begun = forwarders_->Begin(cancel, id);
+    if (!begun.ok()) return Annotate(begun.status(), StrCat("forwarding ", name));
+    auto answer = call((*begun)->cancel(), (*begun)->forwarder());
+    if (!answer.ok()) return llb::ForClients(answer.status());
     out = *std::move(answer);
     return absl::OkStatus();
   });

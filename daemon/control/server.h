@@ -45,7 +45,10 @@ class Services {
   Services(const Services&) = delete;
   Services& operator=(const Services&) = delete;
 
+  // The services of the daemon's own addresses.
   void Register(grpc::ServerBuilder& builder);
+  // Trace export alone, for the socket that steps see. On another server than the one above.
+  void RegisterTraces(grpc::ServerBuilder& builder);
 
   // From now on new builds are refused with UNAVAILABLE and health says NOT_SERVING; running builds go on.
   void StartDraining();

@@ -60,9 +60,12 @@ struct EngineParts {
   std::function<absl::Status(const CancelToken&, const std::map<std::string, bool>&)> prune_cache_mounts;
 };
 
+class Build;
+
 class Engine {
  public:
   explicit Engine(EngineParts parts) : parts_(std::move(parts)) {}
+  // Errors have the codes and details that clients expect (error_details.h). Cancelling ends the build's job.
   absl::StatusOr<BuildResponse> Solve(const CancelToken& cancel, const BuildRequest& request);
   // Says what the build said so far and goes on until it ends. Waits for a build that has not come yet (6 s), then
   // NotFound `no such job REF`.
@@ -71,7 +74,10 @@ class Engine {
   const EngineParts& parts() const { return parts_; }
 
  private:
-  absl::StatusOr<BuildResponse> SolveJob(const CancelToken& cancel, const BuildRequest& request, solver::Job& job);
+  struct Plan;  // what a request asks for, checked
+  absl::StatusOr<Plan> MakePlan(const BuildRequest& request);
+  absl::StatusOr<BuildResponse> Run(const CancelToken& cancel, const BuildRequest& request);
+  absl::StatusOr<frontend::Result> RunFrontend(const CancelToken& cancel, const BuildRequest& request, Build& build);
 
   EngineParts parts_;
   frontend::gateway::Forwarders forwarders_;

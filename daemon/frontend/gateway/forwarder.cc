@@ -312,19 +312,44 @@ absl::StatusOr<Result> Forwarder::Wait(const CancelToken& cancel) {
                          });
 }
 
+Forwarder::Call::Call(std::shared_ptr<Forwarder> forwarder, const CancelToken& client)
+    : forwarder_(std::move(forwarder)), cancel_(client), on_close_(forwarder_->closing_.token(), [this] { cancel_.Cancel(); }) {}
+
+absl::StatusOr<std::unique_ptr<Forwarder::Call>> Forwarder::Call::Enter(std::shared_ptr<Forwarder> forwarder, const CancelToken& client) {
+  bool entered = forwarder->state_.With([](State& s) {
+    if (!s.closed) s.calls++;
+    return !s.closed;
+  });
+  if (!entered) return NotFound("the build is over");
+  return std::unique_ptr<Call>(new Call(std::move(forwarder), client));
+}
+
+Forwarder::Call::~Call() {
+  forwarder_->state_.Change([](State& s) { s.calls--; });
+}
+
+void Forwarder::Close() {
+  state_.With([](State& s) { s.closed = true; });
+  closing_.Cancel();
+  state_.Wait([](State& s) { return s.calls == 0; });
+  // Refs end with the build, whoever still holds this object.
+  auto refs = state_.With([](State& s) { return std::exchange(s.refs, {}); });
+  state_.With([](State& s) { s.result = Result(); });
+}
+
 void Forwarders::Register(const std::string& build_id, std::shared_ptr<Forwarder> forwarder) {
   builds_.Change([&](auto& builds) { builds[build_id] = std::move(forwarder); });
 }
 
 void Forwarders::Unregister(const std::string& build_id) {
-  // The last handle ends outside the lock.
   std::shared_ptr<Forwarder> last = builds_.Change([&](auto& builds) {
     auto node = builds.extract(build_id);
     return node.empty() ? nullptr : std::move(node.mapped());
   });
+  if (last != nullptr) last->Close();  // outside the lock
 }
 
-absl::StatusOr<std::shared_ptr<Forwarder>> Forwarders::Find(const CancelToken& cancel, const std::string& build_id) {
+absl::StatusOr<std::unique_ptr<Forwarder::Call>> Forwarders::Begin(const CancelToken& cancel, const std::string& build_id) {
   if (build_id.empty()) return Unknown("no buildid found in context");
   CancelCallback wake(cancel, [this] { builds_.Change([](auto&) {}); });
   builds_.WaitFor(kRegisterWait, [&](auto& builds) { return builds.contains(build_id) || cancel.cancelled(); });
@@ -334,7 +359,9 @@ absl::StatusOr<std::shared_ptr<Forwarder>> Forwarders::Find(const CancelToken& c
     return it == builds.end() ? nullptr : it->second;
   });
   if (found == nullptr) return NotFound("no such job ", build_id);
-  return found;
+  auto call = Forwarder::Call::Enter(std::move(found), cancel);
+  if (!call.ok()) return NotFound("no such job ", build_id);
+  return call;
 }
 
 }  // namespace bk::frontend::gateway

@@ -38,10 +38,29 @@ class Forwarder {
   // Blocks until the client returned a result or an error, or `cancel`.
   absl::StatusOr<Result> Wait(const CancelToken& cancel);
 
+  // One call of the client while it runs: ended by the client or by the build.
+  class Call {
+   public:
+    // NotFound when the build is over.
+    static absl::StatusOr<std::unique_ptr<Call>> Enter(std::shared_ptr<Forwarder> forwarder, const CancelToken& client);
+    ~Call();
+    Forwarder& forwarder() { return *forwarder_; }
+    CancelToken cancel() const { return cancel_.token(); }
+
+   private:
+    Call(std::shared_ptr<Forwarder> forwarder, const CancelToken& client);
+    std::shared_ptr<Forwarder> forwarder_;
+    CancelSource cancel_;
+    CancelCallback on_close_;
+  };
+  // Cancels the calls under way and waits until they are gone; later ones are refused. Nobody uses the bridge afterwards.
+  void Close();
+
  private:
   struct State {
     std::map<std::string, RefPtr> refs;
-    bool done = false;
+    bool done = false, closed = false;
+    int calls = 0;  // under way
     absl::Status error;
     Result result;
   };
@@ -55,6 +74,7 @@ class Forwarder {
 
   Bridge& bridge_;
   const Inputs inputs_;
+  CancelSource closing_;
   Guarded<State> state_;
 };
 
@@ -62,10 +82,11 @@ class Forwarder {
 class Forwarders {
  public:
   void Register(const std::string& build_id, std::shared_ptr<Forwarder> forwarder);
+  // Closes the forwarder too.
   void Unregister(const std::string& build_id);
-  // Waits up to 3 s for the build to register: the call may come before Control.Solve (trap 1).
+  // Begins a call. Waits up to 3 s for the build to register: the call may come before Control.Solve (trap 1).
   // NotFound `no such job ID` with the reference's text.
-  absl::StatusOr<std::shared_ptr<Forwarder>> Find(const CancelToken& cancel, const std::string& build_id);
+  absl::StatusOr<std::unique_ptr<Forwarder::Call>> Begin(const CancelToken& cancel, const std::string& build_id);
 
  private:
   Guarded<std::map<std::string, std::shared_ptr<Forwarder>>> builds_;

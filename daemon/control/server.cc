@@ -1,0 +1,48 @@
+#include "daemon/control/server.h"
+
+#include "daemon/control/content_service.h"
+#include "daemon/control/control_service.h"
+#include "daemon/control/gateway_service.h"
+#include "daemon/control/health_service.h"
+#include "daemon/control/trace_service.h"
+
+namespace bk::control {
+
+// Calls run on `tasks` and use everything else: they end before anything does.
+struct Services::State {
+  explicit State(ControlParts control_parts) : parts(std::move(control_parts)) {}
+  const ControlParts parts;
+  CancelSource shutdown;
+  History history;
+  TaskGroup tasks;
+  ControlService control{parts, shutdown.token(), &history, &tasks};
+  GatewayService gateway{&parts.engine->forwarders(), &tasks};
+  HealthService health{&tasks};
+  TraceService traces;
+  ContentService content{parts.content, &tasks};
+  ~State() { tasks.Wait(); }
+};
+
+Services::Services(ControlParts parts) : state_(std::make_unique<State>(std::move(parts))) {}
+Services::~Services() = default;
+
+void Services::Register(grpc::ServerBuilder& builder) {
+  builder.RegisterService(&state_->control);
+  builder.RegisterService(&state_->gateway);
+  builder.RegisterService(&state_->health);
+  if (state_->parts.content != nullptr) builder.RegisterService(&state_->content);
+  RegisterTraces(builder);
+}
+
+void Services::RegisterTraces(grpc::ServerBuilder& builder) { builder.RegisterService(&state_->traces); }
+
+void Services::StartDraining() {
+  state_->control.StartDraining();
+  state_->health.SetServing(false);
+}
+
+bool Services::WaitForBuilds(std::chrono::milliseconds timeout) { return state_->control.WaitForBuilds(timeout); }
+void Services::CancelBuilds() { state_->shutdown.Cancel(Unavailable("the daemon is shutting down")); }
+int Services::running_builds() const { return state_->control.running_builds(); }
+
+}  // namespace bk::control

@@ -1,0 +1,153 @@
+#include "daemon/llb/bridge.h"
+
+#include "base/reference.h"
+#include "daemon/llb/build_ref.h"
+#include "daemon/llb/error_details.h"
+
+namespace bk::llb {
+namespace {
+
+// Every ref of this house's bridges is a BuildRef.
+BuildRef& Own(frontend::Ref& ref) { return static_cast<BuildRef&>(ref); }
+
+bool HasOps(const frontend::SolveRequest& request) { return request.definition != nullptr && !request.definition->def().empty(); }
+
+absl::StatusOr<source::ImageResolveOptions::Mode> ModeOf(const std::string& text) {
+  using Mode = source::ImageResolveOptions::Mode;
+  if (text.empty() || text == "default") return Mode::kDefault;
+  if (text == "pull") return Mode::kForcePull;
+  if (text == "local") return Mode::kPreferLocal;
+  return Unknown("invalid resolvemode: ", text);
+}
+
+template <typename F>
+absl::Status ForEachRef(const frontend::Result& result, F f) {
+  if (result.ref != nullptr) BK_RETURN_IF_ERROR(f(*result.ref));
+  for (const auto& [key, ref] : result.refs) {
+    if (ref != nullptr) BK_RETURN_IF_ERROR(f(*ref));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<frontend::Result> BuildBridge::RunFrontend(const CancelToken& cancel, const frontend::SolveRequest& request) {
+  std::string name = request.frontend;
+  auto opts = request.frontend_opts;
+  std::string source = opts.contains("source") ? opts["source"] : "";
+  bool named_context = opts.contains("context:dockerfile.v0") || opts.lower_bound("context:dockerfile.v0::") != opts.upper_bound("context:dockerfile.v0::\xff");
+  if (name == "gateway.v0" && source == "dockerfile.v0" && !named_context) {  // the image of that name is built in
+    name = source;
+    source.clear();
+    opts.erase("source");
+  }
+  auto found = build_.parts().frontends.find(name);
+  if (found == build_.parts().frontends.end()) {
+    if (name != "gateway.v0") return Unknown("invalid frontend: ", name);
+    if (source.empty()) return WithFrontend(Unknown("no source specified for gateway"), name, source);
+    return WithFrontend(Unimplemented("frontend image ", source, " (gateway.v0) is not built yet"), name, source);
+  }
+  auto result = found->second->Solve(cancel, *this, opts, request.frontend_inputs);
+  if (!result.ok()) return WithFrontend(result.status(), name, source);
+  return result;
+}
+
+absl::StatusOr<frontend::Result> BuildBridge::SolveRoot(const CancelToken& cancel, const frontend::SolveRequest& request) {
+  for (const frontend::CacheImport& import : request.cache_imports) {
+    build_.Notice(StrCat("importing cache of type ", import.type, " is not built yet: steps that this daemon does not know are run"));
+  }
+  frontend::Result result;
+  if (HasOps(request)) {
+    if (!request.frontend.empty()) return Unknown("cannot solve with both Definition and Frontend specified");
+    result.ref = std::make_shared<BuildRef>(build_, request.definition);
+  } else if (!request.frontend.empty()) {
+    BK_ASSIGN(result, RunFrontend(cancel, request));
+  }
+  return result;
+}
+
+absl::StatusOr<frontend::Result> BuildBridge::Solve(const CancelToken& cancel, const frontend::SolveRequest& request) {
+  auto result = SolveRoot(cancel, request);
+  if (!result.ok()) return WithSolve(result.status(), nullptr);
+  if (request.evaluate) BK_RETURN_IF_ERROR(ForEachRef(*result, [&](frontend::Ref& ref) { return ref.Evaluate(cancel); }));
+  return result;
+}
+
+absl::StatusOr<std::string> BuildBridge::ReadFile(const CancelToken& cancel, frontend::Ref& ref, const std::string& path, int64_t offset, int64_t length) {
+  BK_TRY(const MountedRef* mounted, Own(ref).Mounted(cancel));
+  auto data = mounted->ReadFile(path, offset, length);
+  if (!data.ok()) return Own(ref).Explain(data.status());
+  return data;
+}
+
+absl::StatusOr<std::vector<frontend::FileStat>> BuildBridge::ReadDir(const CancelToken& cancel, frontend::Ref& ref, const std::string& path, const std::string& include_pattern) {
+  BK_TRY(const MountedRef* mounted, Own(ref).Mounted(cancel));
+  auto entries = mounted->ReadDir(cancel, path, include_pattern);
+  if (!entries.ok()) return Own(ref).Explain(entries.status());
+  return entries;
+}
+
+absl::StatusOr<frontend::FileStat> BuildBridge::StatFile(const CancelToken& cancel, frontend::Ref& ref, const std::string& path) {
+  BK_TRY(const MountedRef* mounted, Own(ref).Mounted(cancel));
+  return mounted->StatFile(path);
+}
+
+absl::StatusOr<source::ResolvedImage> BuildBridge::ResolveImage(const CancelToken& cancel, const std::string& identifier, const ResolveOptions& options) {
+  BK_TRY(source::Source * source, build_.parts().sources->ForIdentifier(identifier));
+  source::ImageResolveOptions resolve;
+  resolve.platform = options.platform.value_or(build_.DefaultPlatform());
+  BK_ASSIGN(resolve.mode, ModeOf(options.resolve_mode));
+  resolve.need_config = !options.no_config;
+  resolve.session_id = options.session_id;
+  resolve.store_id = options.store_id;
+  resolve.log_name = options.log_name.empty() ? StrCat("resolve image config for ", identifier) : options.log_name;
+  absl::StatusOr<source::ResolvedImage> image = absl::UnknownError("not resolved");
+  BK_RETURN_IF_ERROR(build_.job().InContext(resolve.log_name, identifier + FormatPlatformAll(resolve.platform), [&](solver::OpContext& context) {
+    image = source->ResolveImage(cancel, {context.SessionIds(), context.Progress()}, identifier, resolve);
+    return image.status();
+  }));
+  return image;
+}
+
+absl::StatusOr<frontend::Bridge::ImageConfig> BuildBridge::ResolveImageConfig(const CancelToken& cancel, const std::string& ref, const ResolveOptions& options) {
+  constexpr std::string_view kLayout = "oci-layout://", kImage = "docker-image://";
+  std::string_view name = ref;
+  bool is_layout = name.starts_with(kLayout) || !options.store_id.empty();
+  if (name.starts_with(kLayout)) name.remove_prefix(kLayout.size());
+  if (name.starts_with(kImage)) name.remove_prefix(kImage.size());
+  auto parsed = ImageReference::Parse(name);
+  if (!parsed.ok()) return Annotate(parsed.status(), StrCat("could not parse reference ", Quote(name)));
+  auto image = ResolveImage(cancel, StrCat(is_layout ? kLayout : kImage, parsed->str()), options);
+  if (!image.ok()) return Annotate(image.status(), StrCat("failed to resolve source metadata for ", parsed->str()));
+  return ImageConfig{parsed->str(), image->digest.str(), std::move(image->config)};
+}
+
+absl::StatusOr<frontend::SourceMetadata> BuildBridge::ResolveSourceMeta(const CancelToken& cancel, const pb::SourceOp& op, const ResolveOptions& options) {
+  frontend::SourceMetadata out;
+  out.identifier = op.identifier();
+  out.attrs = {op.attrs().begin(), op.attrs().end()};
+  std::string_view identifier = op.identifier();
+  bool is_layout = identifier.starts_with("oci-layout://");
+  if (is_layout || identifier.starts_with("docker-image://")) {
+    ResolveOptions resolve = options;
+    auto attr = [&](const char* key) { return out.attrs.contains(key) ? out.attrs[key] : std::string(); };
+    if (is_layout && resolve.session_id.empty()) resolve.session_id = attr("oci.session");
+    if (is_layout && resolve.store_id.empty()) resolve.store_id = attr("oci.store");
+    BK_TRY(source::ResolvedImage image, ResolveImage(cancel, op.identifier(), resolve));
+    out.image_digest = image.digest.str();
+    out.image_config = std::move(image.config);
+    return out;
+  }
+  BK_RETURN_IF_ERROR(build_.parts().sources->ForIdentifier(op.identifier()));
+  if (identifier.starts_with("local://")) return out;
+  return Unimplemented("metadata of source ", op.identifier(), " is not built yet");
+}
+
+absl::Status BuildBridge::Warn(const Digest& vertex, const solver::WarningEvent& warning) {
+  solver::WarningEvent event = warning;
+  event.vertex = vertex;
+  build_.job().Warn(event);
+  return absl::OkStatus();
+}
+
+}  // namespace bk::llb

@@ -1,0 +1,35 @@
+// What frontends may ask of a build, built-in ones and those that run in the client (daemon/frontend/bridge.h).
+//
+// Thread-safe. Refs that it gives out must not outlive the build.
+#pragma once
+
+#include "daemon/llb/build.h"
+
+namespace bk::llb {
+
+class BuildBridge final : public frontend::Bridge {
+ public:
+  explicit BuildBridge(Build& build) : build_(build) {}
+
+  absl::StatusOr<frontend::Result> Solve(const CancelToken& cancel, const frontend::SolveRequest& request) override;
+  absl::StatusOr<std::string> ReadFile(const CancelToken& cancel, frontend::Ref& ref, const std::string& path, int64_t offset, int64_t length) override;
+  absl::StatusOr<std::vector<frontend::FileStat>> ReadDir(const CancelToken& cancel, frontend::Ref& ref, const std::string& path, const std::string& include_pattern) override;
+  absl::StatusOr<frontend::FileStat> StatFile(const CancelToken& cancel, frontend::Ref& ref, const std::string& path) override;
+  absl::StatusOr<ImageConfig> ResolveImageConfig(const CancelToken& cancel, const std::string& ref, const ResolveOptions& options) override;
+  absl::StatusOr<frontend::SourceMetadata> ResolveSourceMeta(const CancelToken& cancel, const pb::SourceOp& source, const ResolveOptions& options) override;
+  absl::Status Warn(const Digest& vertex, const solver::WarningEvent& warning) override;
+  std::vector<frontend::WorkerInfo> Workers() const override { return build_.parts().workers; }
+  std::string SessionId() const override { return build_.session_id(); }
+  std::string BuildId() const override { return build_.job().id(); }
+
+  // As Solve, without evaluating and without the Solve detail that errors have for frontends: the build's own request.
+  absl::StatusOr<frontend::Result> SolveRoot(const CancelToken& cancel, const frontend::SolveRequest& request);
+
+ private:
+  absl::StatusOr<frontend::Result> RunFrontend(const CancelToken& cancel, const frontend::SolveRequest& request);
+  absl::StatusOr<source::ResolvedImage> ResolveImage(const CancelToken& cancel, const std::string& identifier, const ResolveOptions& options);
+
+  Build& build_;
+};
+
+}  // namespace bk::llb

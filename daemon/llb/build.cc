@@ -1,0 +1,28 @@
+#include "daemon/llb/build.h"
+
+namespace bk::llb {
+
+cache::FetchContext Build::Fetch() const {
+  cache::FetchContext fetch;
+  if (!session_id_.empty()) fetch.session_ids.push_back(session_id_);
+  return fetch;
+}
+
+Platform Build::DefaultPlatform() const {
+  if (!parts_.workers.empty() && !parts_.workers[0].platforms.empty()) return parts_.workers[0].platforms[0];
+  return HostPlatform();
+}
+
+void Build::Notice(const std::string& text) {
+  if (!told_.With([&](auto& told) { return told.insert(text).second; })) return;
+  job_.InContext(StrCat("[warning] ", text), "", [&](solver::OpContext& context) {
+        solver::WarningEvent warning;
+        warning.level = 1;
+        warning.short_text = text;
+        context.Progress().Warning(std::move(warning));
+        return absl::OkStatus();
+      })
+      .IgnoreError();
+}
+
+}  // namespace bk::llb

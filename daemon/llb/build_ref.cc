@@ -1,0 +1,70 @@
+#include "daemon/llb/build_ref.h"
+
+#include "daemon/llb/error_details.h"
+#include "daemon/ops/result.h"
+
+namespace bk::llb {
+
+absl::StatusOr<cache::ImmutablePtr> BuildRef::Compute(const CancelToken& cancel) {
+  LoadOptions options;
+  options.default_platform = build_.DefaultPlatform();
+  options.entitlements = build_.entitlements();
+  options.ops = build_.parts().ops;
+  auto loaded = LoadDefinition(cancel, *definition_, options);
+  if (!loaded.ok()) return Annotate(loaded.status(), "failed to load LLB");
+  if (!loaded->pruned_cache_ids.empty() && build_.parts().prune_cache_mounts) {
+    BK_RETURN_IF_ERROR(build_.parts().prune_cache_mounts(cancel, loaded->pruned_cache_ids));
+  }
+  auto result = build_.job().Build(cancel, loaded->root);
+  if (result.ok()) return ops::RefOf(*result);
+  auto failed = std::make_shared<const LoadedDefinition>(*std::move(loaded));
+  absl::Status status = WithSources(result.status(), *definition_, *failed);
+  state_.With([&](State& s) { s.loaded = failed; });
+  return status;
+}
+
+absl::StatusOr<cache::ImmutablePtr> BuildRef::Result(const CancelToken& cancel) {
+  CancelCallback wake(cancel, [this] { state_.Change([](State&) {}); });
+  bool mine = state_.WaitThen([&](State& s) { return s.done || !s.running || cancel.cancelled(); },
+                              [](State& s) { return s.done || s.running ? false : (s.running = true); });
+  if (mine) {
+    auto result = Compute(cancel);
+    bool abandoned = !result.ok() && cancel.cancelled();  // not the ref's fault: the next caller tries again
+    state_.Change([&](State& s) {
+      s.running = false;
+      s.done = !abandoned;
+      if (s.done) s.result = result;
+    });
+    return result;
+  }
+  return state_.With([&](State& s) -> absl::StatusOr<cache::ImmutablePtr> {
+    if (!s.done) return cancel.Check();
+    return s.result;
+  });
+}
+
+absl::Status BuildRef::Explain(absl::Status status) const {
+  auto loaded = state_.With([](const State& s) { return s.loaded; });
+  return WithSolve(std::move(status), loaded.get());
+}
+
+absl::Status BuildRef::Evaluate(const CancelToken& cancel) {
+  auto result = Result(cancel);
+  return result.ok() ? absl::OkStatus() : Explain(result.status());
+}
+
+absl::StatusOr<const MountedRef*> BuildRef::Mounted(const CancelToken& cancel) {
+  auto known = [this] { return state_.With([](State& s) -> const MountedRef* { return s.mounted.get(); }); };
+  if (const MountedRef* mounted = known()) return mounted;
+  auto result = Result(cancel);
+  if (!result.ok()) return Explain(result.status());
+  auto made = MountedRef::Make(cancel, *result, build_.Fetch());
+  if (!made.ok()) return Explain(made.status());
+  // Two at once: the first one stays.
+  state_.With([&](State& s) {
+    if (s.mounted == nullptr) s.mounted = *std::move(made);
+  });
+  return known();
+}
+
+}  // namespace bk::llb

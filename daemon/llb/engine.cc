@@ -1,0 +1,114 @@
+#include "daemon/llb/engine.h"
+
+#include "base/task_group.h"
+#include "daemon/llb/bridge.h"
+#include "daemon/llb/build_ref.h"
+#include "daemon/llb/entitlements.h"
+#include "daemon/llb/error_details.h"
+#include "daemon/llb/export.h"
+#include "daemon/llb/extras.h"
+
+namespace bk::llb {
+namespace {
+
+constexpr std::chrono::milliseconds kStatusWait(6000);  // clients ask for the status before they send the build
+
+// Computes every ref of `result`, all at once. The first error ends the others.
+absl::StatusOr<exporter::Result> EvaluateAll(const CancelToken& cancel, const frontend::Result& result) {
+  exporter::Result out;
+  out.is_map = result.is_map;
+  out.metadata = result.metadata;
+  std::vector<std::pair<frontend::Ref*, cache::ImmutablePtr*>> wanted;
+  if (result.ref != nullptr) wanted.emplace_back(result.ref.get(), &out.ref);
+  for (const auto& [key, ref] : result.refs) {
+    cache::ImmutablePtr& slot = out.refs[key];
+    if (ref != nullptr) wanted.emplace_back(ref.get(), &slot);
+  }
+  CancelSource both(cancel);
+  Guarded<absl::Status> first_error;
+  TaskGroup tasks;
+  for (auto [ref, slot] : wanted) {
+    tasks.Run([&, ref = ref, slot = slot] {
+      auto tree = static_cast<BuildRef*>(ref)->Result(both.token());
+      if (tree.ok()) {
+        *slot = *std::move(tree);
+        return;
+      }
+      first_error.With([&](absl::Status& s) { s = s.ok() ? tree.status() : s; });
+      both.Cancel();
+    });
+  }
+  tasks.Wait();
+  BK_RETURN_IF_ERROR(first_error.With([](absl::Status& s) { return s; }));
+  if (!out.refs.empty() && !out.metadata.contains("refs.platforms")) {
+    return Unknown("build result contains multiple refs without platforms mapping");
+  }
+  return out;
+}
+
+frontend::SolveRequest RequestOf(const BuildRequest& request) {
+  frontend::SolveRequest out;
+  out.definition = request.definition;
+  out.frontend = request.frontend;
+  out.frontend_opts = request.frontend_attrs;
+  out.frontend_inputs = request.frontend_inputs;
+  out.cache_imports = request.cache_imports;
+  return out;
+}
+
+}  // namespace
+
+struct Engine::Plan {
+  Exports exports;
+  std::vector<std::string> notices;
+  std::set<std::string> entitlements;
+};
+
+absl::StatusOr<Engine::Plan> Engine::MakePlan(const BuildRequest& request) {
+  Plan plan;
+  BK_ASSIGN(plan.exports, ResolveExports(parts_.exporters, request.exporters));
+  BK_ASSIGN(plan.notices, CheckCacheExports(request.cache_exports));
+  BK_TRY(auto attestations, CheckAttestations(request.frontend_attrs));
+  plan.notices.insert(plan.notices.end(), attestations.begin(), attestations.end());
+  BK_ASSIGN(plan.entitlements, GrantEntitlements(request.entitlements, parts_.allowed_entitlements));
+  return plan;
+}
+
+absl::StatusOr<frontend::Result> Engine::RunFrontend(const CancelToken& cancel, const BuildRequest& request, Build& build) {
+  BuildBridge bridge(build);
+  if (request.definition != nullptr || !request.frontend.empty()) return bridge.SolveRoot(cancel, RequestOf(request));
+  // The client runs the frontend: it calls LLBBridge with this build's id until it returns a result (trap 1).
+  auto forwarder = std::make_shared<frontend::gateway::Forwarder>(bridge, request.frontend_inputs);
+  forwarders_.Register(request.ref, forwarder);
+  auto result = forwarder->Wait(cancel);
+  // Calls that are still under way end first: they use the bridge.
+  forwarders_.Unregister(request.ref);
+  return result;
+}
+
+absl::StatusOr<BuildResponse> Engine::Run(const CancelToken& cancel, const BuildRequest& request) {
+  BK_TRY(Plan plan, MakePlan(request));
+  BK_TRY(std::unique_ptr<solver::Job> job, parts_.solver->NewJob(request.ref));
+  job->SetSession(request.session_id);
+  Build build(parts_, *job, request.session_id, std::move(plan.entitlements));
+  BK_TRY(frontend::Result result, RunFrontend(cancel, request, build));
+  BK_TRY(exporter::Result trees, EvaluateAll(cancel, result));
+  for (const std::string& notice : plan.notices) build.Notice(notice);
+  BK_TRY(BuildResponse response, RunExports(cancel, plan.exports, trees, build));
+  for (const auto& [key, value] : trees.metadata) {
+    if (key.starts_with("frontend.")) response.exporter_response[key] = value;
+  }
+  return response;
+}
+
+absl::StatusOr<BuildResponse> Engine::Solve(const CancelToken& cancel, const BuildRequest& request) {
+  auto response = Run(cancel, request);
+  if (!response.ok()) return ForClients(response.status());
+  return response;
+}
+
+absl::Status Engine::Status(const CancelToken& cancel, const std::string& ref, solver::ProgressSink& sink) {
+  return parts_.solver->Watch(cancel, ref, kStatusWait, sink);
+}
+
+}  // namespace bk::llb

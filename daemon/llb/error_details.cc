@@ -1,0 +1,205 @@
+#include "daemon/llb/error_details.h"
+
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/util/json_util.h>
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "base/digest.h"
+#include "base/go_json.h"
+#include "daemon/llb/load/vertex_load.h"
+
+namespace bk::llb {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+
+// Details travel in trailers; clients do not take endless ones.
+constexpr size_t kMaxSourceDetail = 512 << 10;
+
+void WriteMessage(GoJsonWriter& out, const google::protobuf::Message& message);
+
+void WriteValue(GoJsonWriter& out, const google::protobuf::Message& message, const FieldDescriptor* field, int index) {
+  const auto* r = message.GetReflection();
+#define BK_GET(Type) (index < 0 ? r->Get##Type(message, field) : r->GetRepeated##Type(message, field, index))
+  switch (field->cpp_type()) {
+    case FieldDescriptor::CPPTYPE_INT32: return out.Int(BK_GET(Int32));
+    case FieldDescriptor::CPPTYPE_INT64: return out.Int(BK_GET(Int64));
+    case FieldDescriptor::CPPTYPE_UINT32: return out.Uint(BK_GET(UInt32));
+    case FieldDescriptor::CPPTYPE_UINT64: return out.Uint(BK_GET(UInt64));
+    case FieldDescriptor::CPPTYPE_BOOL: return out.Bool(BK_GET(Bool));
+    case FieldDescriptor::CPPTYPE_ENUM: return out.Int(BK_GET(EnumValue));
+    case FieldDescriptor::CPPTYPE_MESSAGE: return WriteMessage(out, BK_GET(Message));
+    case FieldDescriptor::CPPTYPE_STRING:
+      if (field->type() == FieldDescriptor::TYPE_BYTES) return out.Bytes(BK_GET(String));
+      return out.String(BK_GET(String));
+    default: return out.Null();  // the contract has no floating point
+  }
+#undef BK_GET
+}
+
+void WriteMap(GoJsonWriter& out, const google::protobuf::Message& message, const FieldDescriptor* field) {
+  const auto* r = message.GetReflection();
+  const FieldDescriptor* key = field->message_type()->map_key();
+  std::vector<std::pair<std::string, const google::protobuf::Message*>> entries;
+  for (int i = 0; i < r->FieldSize(message, field); i++) {
+    const google::protobuf::Message& entry = r->GetRepeatedMessage(message, field, i);
+    entries.emplace_back(entry.GetReflection()->GetString(entry, key), &entry);
+  }
+  std::sort(entries.begin(), entries.end());
+  out.BeginObject();
+  for (const auto& [name, entry] : entries) {
+    out.Key(name);
+    WriteValue(out, *entry, field->message_type()->map_value(), -1);
+  }
+  out.EndObject();
+}
+
+// Recursion is bounded by the parser's limit of depth.
+void WriteMessage(GoJsonWriter& out, const google::protobuf::Message& message) {
+  std::vector<const FieldDescriptor*> fields;
+  const auto* r = message.GetReflection();
+  r->ListFields(message, &fields);
+  out.BeginObject();
+  for (const FieldDescriptor* field : fields) {
+    out.Key(field->name());
+    if (field->is_map()) {
+      WriteMap(out, message, field);
+    } else if (field->is_repeated()) {
+      out.BeginArray();
+      for (int i = 0; i < r->FieldSize(message, field); i++) WriteValue(out, message, field, i);
+      out.EndArray();
+    } else {
+      WriteValue(out, message, field, -1);
+    }
+  }
+  out.EndObject();
+}
+
+ErrorDetail SourceDetail(const pb::SourceInfo& info, const pb::Location& location) {
+  GoJsonWriter out;
+  out.BeginObject();
+  out.Key("info");
+  std::string text = GoJsonOf(info);
+  if (text.size() > kMaxSourceDetail) {
+    pb::SourceInfo brief = info;
+    brief.clear_definition();
+    text = GoJsonOf(brief);
+  }
+  out.Raw(text.size() > kMaxSourceDetail ? "{}" : text);
+  if (!location.ranges().empty()) {
+    out.Key("ranges");
+    out.BeginArray();
+    for (const pb::Range& range : location.ranges()) WriteMessage(out, range);
+    out.EndArray();
+  }
+  out.EndObject();
+  return {"errdefs.Source", out.Take()};
+}
+
+std::string SolveJson(const LoadedOp& loaded) {
+  std::string op;
+  if (!google::protobuf::util::MessageToJsonString(*loaded.op, &op).ok() || op.size() > kMaxSourceDetail) op.clear();
+  GoJsonWriter out;
+  out.BeginObject();
+  if (!op.empty()) {
+    out.Key("op");
+    out.Raw(op);
+  }
+  std::map<std::string, std::string> description(loaded.metadata.description().begin(), loaded.metadata.description().end());
+  if (!description.empty()) {
+    out.Key("description");
+    out.BeginObject();
+    for (const auto& [key, value] : description) {
+      out.Key(key);
+      out.String(value);
+    }
+    out.EndObject();
+  }
+  out.EndObject();
+  return out.Take();
+}
+
+}  // namespace
+
+std::string GoJsonOf(const google::protobuf::Message& message) {
+  GoJsonWriter out;
+  WriteMessage(out, message);
+  return out.Take();
+}
+
+std::string FailedVertex(const absl::Status& status) {
+  for (const ErrorDetail& detail : Details(status)) {
+    if (detail.type != "errdefs.Vertex") continue;
+    auto json = nlohmann::json::parse(detail.json, nullptr, false);
+    if (json.is_object() && json.contains("digest") && json["digest"].is_string()) return json["digest"].get<std::string>();
+  }
+  return "";
+}
+
+absl::Status WithSources(absl::Status status, const pb::Definition& definition, const LoadedDefinition& loaded) {
+  std::string vertex = status.ok() || !definition.has_source() ? "" : FailedVertex(status);
+  if (vertex.empty()) return status;
+  const auto& locations = definition.source().locations();
+  auto found = locations.find(vertex);
+  // Locations are kept by the client's digest of the raw bytes, which may differ from the vertex's.
+  auto op = loaded.ops.find(vertex);
+  if (found == locations.end() && op != loaded.ops.end()) found = locations.find(op->second.raw.str());
+  if (found == locations.end()) return status;
+  for (const pb::Location& location : found->second.locations()) {
+    int index = location.sourceindex();
+    if (index < 0 || index >= definition.source().infos_size()) continue;
+    AddDetail(status, SourceDetail(definition.source().infos(index), location));
+  }
+  return status;
+}
+
+absl::Status WithSolve(absl::Status status, const LoadedDefinition* loaded) {
+  if (status.ok()) return status;
+  std::string json = "{}";
+  for (const ErrorDetail& detail : Details(status)) {
+    if (detail.type == "errdefs.Solve") json = detail.json;  // of a call within this one
+  }
+  if (json == "{}" && loaded != nullptr) {
+    auto op = loaded->ops.find(FailedVertex(status));
+    if (op != loaded->ops.end()) json = SolveJson(op->second);
+  }
+  AddDetail(status, {"errdefs.Solve", json});
+  return status;
+}
+
+absl::Status WithFrontend(absl::Status status, const std::string& name, const std::string& source) {
+  GoJsonWriter out;
+  out.BeginObject();
+  out.Key("name");
+  out.String(name);
+  if (!source.empty()) {
+    out.Key("source");
+    out.String(source);
+  }
+  out.EndObject();
+  AddDetail(status, {"errdefs.Frontend", out.Take()});
+  return status;
+}
+
+absl::Status ForClients(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+    case absl::StatusCode::kUnknown:
+    case absl::StatusCode::kCancelled:
+    case absl::StatusCode::kDeadlineExceeded:
+    case absl::StatusCode::kUnimplemented:
+    case absl::StatusCode::kUnavailable: return status;
+    default: break;
+  }
+  bool from_wire = Message(status).find("rpc error: code = ") != std::string::npos;
+  bool declined = status.code() == absl::StatusCode::kAlreadyExists;  // a client that wants no tar (trap 21)
+  if (from_wire || declined) return status;
+  absl::Status out = Unknown(Message(status));
+  for (ErrorDetail& detail : Details(status)) AddDetail(out, std::move(detail));
+  return out;
+}
+
+}  // namespace bk::llb

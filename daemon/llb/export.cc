@@ -1,0 +1,46 @@
+#include "daemon/llb/export.h"
+
+#include "base/task_group.h"
+
+namespace bk::llb {
+
+absl::StatusOr<Exports> ResolveExports(const std::map<std::string, exporter::Exporter*>& exporters, const std::vector<ExportRequest>& requests) {
+  Exports out;
+  for (const ExportRequest& request : requests) {
+    auto found = exporters.find(request.type);
+    if (found == exporters.end()) return Unknown("exporter ", Quote(request.type), " could not be found");
+    BK_TRY(auto instance, found->second->Resolve(request.attrs));
+    out.push_back(std::move(instance));
+  }
+  return out;
+}
+
+absl::StatusOr<BuildResponse> RunExports(const CancelToken& cancel, const Exports& exports, const exporter::Result& result, Build& build) {
+  std::vector<exporter::ExportOutcome> outcomes(exports.size());
+  CancelSource both(cancel);
+  Guarded<absl::Status> first_error;
+  TaskGroup tasks;
+  for (size_t i = 0; i < exports.size(); i++) {
+    tasks.Run([&, i] {
+      std::string vertex = StrCat(build.session_id(), "-export-", i);
+      absl::Status status = build.job().InContext(exports[i]->Name(), vertex, [&](solver::OpContext& context) -> absl::Status {
+        exporter::ExportContext where{build.session_id(), std::to_string(i), {context.SessionIds(), context.Progress()}};
+        BK_ASSIGN(outcomes[i], exports[i]->Export(both.token(), result, where));
+        return absl::OkStatus();
+      });
+      if (status.ok()) return;
+      first_error.With([&](absl::Status& s) { s = s.ok() ? status : s; });
+      both.Cancel();
+    });
+  }
+  tasks.Wait();
+  BK_RETURN_IF_ERROR(first_error.With([](absl::Status& s) { return s; }));
+  BuildResponse response;
+  for (exporter::ExportOutcome& outcome : outcomes) {
+    for (auto& [key, value] : outcome.response) response.exporter_response[key] = std::move(value);
+    for (Descriptor& descriptor : outcome.descriptors) response.descriptors.push_back(std::move(descriptor));
+  }
+  return response;
+}
+
+}  // namespace bk::llb
