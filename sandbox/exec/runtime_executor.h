@@ -1,25 +1,30 @@
-// The Executor over an OCI runtime program (runc, crun): a bundle a step below <root>/executor/<id>.
+// The Executor over an OCI runtime program (runc, crun): a bundle a step at <root>/<id>.
 //
-// What a crash leaves there is removed at the next start. Thread-safe.
+// What a crash leaves there is removed at the next start; the directory belongs to one daemon at a time. Thread-safe.
 #pragma once
 
-#include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "sandbox/exec/executor.h"
+#include "sandbox/oci/host.h"
+#include "sandbox/oci/resolv_conf.h"
 
 namespace bk::exec {
 
 struct RuntimeOptions {
-  std::string root;     // state directory of the executor
-  std::string binary;   // "" = runc or buildkit-runc in PATH, else crun
+  std::string root;    // state directory of the executor, absolute
+  std::string binary;  // "" = the first of buildkit-runc, runc, crun that works
   bool rootless = false;
   bool process_sandbox = true;
-  std::string cgroup_parent = "/buildkit";
+  std::string cgroup_parent;  // "" = none
+  oci::DnsConfig dns;
+  std::optional<oci::HostFacts> host;  // empty: found out
 };
 
-// FailedPrecondition when no runtime is found or the one asked for cannot work here (the message says why and the fix).
+// Sets up one container on trial. FailedPrecondition when no runtime is found or the one asked for cannot work here (the
+// message says why and the fix); protections that only the machine lacks are given up with a warning.
 absl::StatusOr<std::unique_ptr<Executor>> MakeRuntimeExecutor(const RuntimeOptions& options);
 
 }  // namespace bk::exec

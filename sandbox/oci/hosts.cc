@@ -1,6 +1,9 @@
 #include "sandbox/oci/hosts.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include <cerrno>
 
 #include "base/id.h"
 #include "base/os/file.h"
@@ -37,12 +40,18 @@ StepFile::~StepFile() {
   if (remove_ && !path_.empty()) unlink(path_.c_str());
 }
 
+absl::Status WriteStepFile(const std::string& path, std::string_view text) {
+  BK_RETURN_IF_ERROR(os::WriteFileAtomic(path, text, 0644, false));
+  if (chmod(path.c_str(), 0644) < 0) return ErrnoError(errno, StrCat("chmod ", path));
+  return absl::OkStatus();
+}
+
 absl::StatusOr<StepFile> MakeHostsFile(const std::string& dir, const std::string& hostname, const std::vector<exec::HostIp>& extra_hosts) {
   BK_TRY(std::string text, HostsText(hostname, extra_hosts));
   bool shared = hostname == kDefaultHostname && extra_hosts.empty();
   std::string path = StrCat(dir, "/hosts", shared ? "" : "." + NewId());
   // The shared text never changes, so writing it again over a running step's mount does no harm: the old file stays bound.
-  BK_RETURN_IF_ERROR(os::WriteFileAtomic(path, text, 0644, false));
+  BK_RETURN_IF_ERROR(WriteStepFile(path, text));
   return StepFile(std::move(path), !shared);
 }
 

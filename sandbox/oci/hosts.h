@@ -35,6 +35,8 @@ class StepFile {
   bool remove_ = false;
 };
 
+// Puts `text` at `path` at once, readable by any user of a step whatever the daemon's umask is.
+absl::Status WriteStepFile(const std::string& path, std::string_view text);
 // The file below `dir` for one step.
 absl::StatusOr<StepFile> MakeHostsFile(const std::string& dir, const std::string& hostname, const std::vector<exec::HostIp>& extra_hosts);
 

@@ -7,6 +7,7 @@
 
 #include "base/os/file.h"
 #include "base/unicode.h"
+#include "sandbox/oci/hosts.h"
 
 namespace bk::oci {
 namespace {
@@ -150,7 +151,7 @@ absl::StatusOr<std::string> ResolvConfFiles::Get(const DnsConfig& dns, exec::Net
   BK_TRY(std::string text, ReadHostFile(source));
   BK_TRY(ResolvConf host, ResolvConf::Parse(text));
   BK_TRY(ResolvConf conf, StepResolvConf(std::move(host), dns, network));
-  BK_RETURN_IF_ERROR(os::WriteFileAtomic(path, conf.str(), 0644, false));
+  BK_RETURN_IF_ERROR(WriteStepFile(path, conf.str()));
   return path;
 }
 

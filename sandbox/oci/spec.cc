@@ -112,7 +112,6 @@ std::vector<uint32_t> AdditionalGroups(const User& user) {
 }
 
 std::string CgroupPath(const std::string& parent, const std::string& id) {
-  if (parent.empty()) return "";
   if (parent.find(".slice") != std::string::npos && parent.ends_with(':')) return parent + id;
   return os::CleanPath(StrCat("/", parent, "/buildkit/", id));
 }
@@ -148,6 +147,7 @@ void MakeRootless(Spec& spec) {
 absl::StatusOr<Spec> MakeSpec(const SpecInput& input) {
   const exec::ProcessSpec& process = *input.process;
   Spec spec;
+  spec.version = input.old_version ? kOldSpecVersion : kSpecVersion;
   spec.args = process.args;
   spec.env = Environment(process);
   spec.cwd = process.cwd;

@@ -35,6 +35,7 @@ struct SpecResources {
 };
 
 struct Spec {
+  std::string version;
   std::vector<std::string> args, env;
   std::string cwd, hostname, root_path;
   bool terminal = false, readonly_root = false;
@@ -52,17 +53,21 @@ struct Spec {
   std::vector<std::string> masked_paths, readonly_paths;
 };
 
+// The reference's version of the specification, and the newest that crun 1.8 takes; nothing here needs more than the latter.
+inline constexpr char kSpecVersion[] = "1.3.0", kOldSpecVersion[] = "1.0.2";
+
 struct SpecInput {
   const exec::ProcessSpec* process = nullptr;
   User user;
   std::string id;
   std::string root_path;
-  std::string cgroup_parent;       // the daemon's; the step's own goes before it
+  std::string cgroup_parent;       // the daemon's, "" = none; the step's own goes before it
   std::string resolv_conf, hosts;  // files to mount
   std::vector<SpecMount> mounts;   // of the step, in order
   bool rootless = false;
   bool process_sandbox = true;
   bool device_filter = true;
+  bool old_version = false;  // for a runtime that takes kOldSpecVersion only
   HostFacts host;
 };
 
@@ -73,7 +78,7 @@ std::string SpecJson(const Spec& spec);
 
 // Supplementary groups of the spec: the main group first, unless it is among them anyway.
 std::vector<uint32_t> AdditionalGroups(const User& user);
-// PARENT/buildkit/ID, or SLICE:PREFIX:ID for a systemd slice that ends with a colon; "" without a parent.
+// /PARENT/buildkit/ID, or SLICE:PREFIX:ID for a systemd slice that ends with a colon.
 std::string CgroupPath(const std::string& parent, const std::string& id);
 
 // What a runtime without root may not do: mounts whose target begins with the text "/sys", the cgroup, resource limits.

@@ -6,9 +6,6 @@
 namespace bk::oci {
 namespace {
 
-// The newest version whose every field here is known to runc 1.1 and crun 1.8; they take any 1.x.
-constexpr char kVersion[] = "1.3.0";
-
 void Strings(GoJsonWriter& w, const char* key, const std::vector<std::string>& values) {
   if (values.empty()) return;
   w.Key(key);
@@ -209,7 +206,7 @@ void WriteLinux(GoJsonWriter& w, const Spec& spec) {
 std::string SpecJson(const Spec& spec) {
   GoJsonWriter w;
   w.BeginObject();
-  Text(w, "ociVersion", kVersion);
+  Text(w, "ociVersion", spec.version);
   WriteProcess(w, spec);
   w.Key("root");
   w.BeginObject();

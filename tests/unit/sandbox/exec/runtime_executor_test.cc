@@ -1,0 +1,281 @@
+// Real steps with the machine's runtimes. Needs: root, runc, /bin/busybox (busybox-static); crun's cases make a mount
+// namespace with cgroup2 alone first.
+#include "sandbox/exec/runtime_executor.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include <doctest/doctest.h>
+
+#include "base/os/file.h"
+#include "base/os/mount.h"
+#include "sandbox/oci/host.h"
+
+namespace bk::exec {
+namespace {
+
+struct Collected {
+  std::mutex mutex;
+  std::string text[3];
+  Stdio stdio() {
+    Stdio made;
+    made.output = [this](int stream, std::string_view bytes) {
+      std::lock_guard lock(mutex);
+      text[stream] += bytes;
+    };
+    return made;
+  }
+  std::string get(int stream) {
+    std::lock_guard lock(mutex);
+    return text[stream];
+  }
+};
+
+// A state directory and a root file system with busybox, removed at the end.
+struct World {
+  os::TempDir dir = *os::TempDir::Make("bk-exec-test-");
+  std::string rootfs = dir.path() + "/base";
+  RuntimeOptions options;
+
+  World() {
+    options.root = dir.path() + "/executor";
+    REQUIRE(os::MakeDirs(rootfs + "/bin", 0755).ok());
+    REQUIRE(os::MakeDirs(rootfs + "/etc", 0755).ok());
+    std::string busybox = os::ReadFile("/bin/busybox").value_or("");
+    REQUIRE_MESSAGE(!busybox.empty(), "busybox-static is missing");
+    REQUIRE(os::WriteFile(rootfs + "/bin/busybox", busybox, 0755).ok());
+    for (const char* name : {"sh", "cat", "sleep", "echo", "id", "touch", "kill", "dd", "wc", "env", "mount"}) {
+      REQUIRE(symlink("busybox", (rootfs + "/bin/" + name).c_str()) == 0);
+    }
+  }
+
+  std::vector<os::Mount> root() const { return {{"bind", rootfs, {"rbind"}}}; }
+
+  absl::StatusOr<StepExit> Run(Executor& executor, const std::string& script, Collected& out, const std::vector<StepMount>& mounts = {}, const CancelToken& cancel = CancelToken::Never(),
+                               std::function<void(ProcessSpec&)> change = {}) {
+    ProcessSpec process;
+    process.args = {"/bin/sh", "-c", script};
+    process.env = {std::string("PATH=") + kDefaultPath};
+    process.cwd = "/";
+    if (change) change(process);
+    return executor.Run(cancel, "", root(), mounts, process, out.stdio());
+  }
+
+  // Nothing of a step may be left but the shared files.
+  void CheckClean() const {
+    std::vector<std::string> names = os::ListDir(options.root).value();
+    for (const std::string& name : names) {
+      CHECK_MESSAGE((name == "resolv.conf" || name == "resolv-host.conf" || name == "hosts" || name == "runc-log.json" || name == "runtime"), name);
+    }
+    std::vector<os::MountInfo> mounts = os::ReadMountInfo().value();
+    for (const os::MountInfo& mount : mounts) CHECK_MESSAGE(!mount.mount_point.starts_with(dir.path()), mount.mount_point);
+  }
+};
+
+// Runs `f` in a child process of its own mount namespace where only cgroup2 is at /sys/fs/cgroup.
+template <typename F>
+int WithCgroup2(F f) {
+  pid_t pid = fork();
+  if (pid == 0) {
+    bool ready = unshare(CLONE_NEWNS | CLONE_NEWCGROUP) == 0 && mount("", "/", "", MS_PRIVATE | MS_REC, "") == 0;
+    umount2("/sys/fs/cgroup", MNT_DETACH);
+    ready = ready && mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, "") == 0;
+    _exit(ready ? f() : 99);
+  }
+  int status = 0;
+  waitpid(pid, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 98;
+}
+
+int64_t Milliseconds(std::chrono::steady_clock::time_point since) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - since).count();
+}
+
+TEST_CASE("runc: a step's streams, exit code and user") {
+  World world;
+  world.options.binary = "runc";
+  auto executor = MakeRuntimeExecutor(world.options);
+  REQUIRE_MESSAGE(executor.ok(), Message(executor.status()));
+  Collected out;
+  auto exit = world.Run(**executor, "echo out; echo err >&2; id -u; exit 7", out, {}, CancelToken::Never(), [](ProcessSpec& p) { p.user = "12:34"; });
+  REQUIRE_MESSAGE(exit.ok(), Message(exit.status()));
+  CHECK(exit->code == 7);
+  CHECK(out.get(1) == "out\n12\n");
+  CHECK(out.get(2) == "err\n");
+  world.CheckClean();
+}
+
+TEST_CASE("runc: all of a large output arrives") {
+  World world;
+  world.options.binary = "runc";
+  auto executor = MakeRuntimeExecutor(world.options);
+  REQUIRE_MESSAGE(executor.ok(), Message(executor.status()));
+  Collected out;
+  REQUIRE(world.Run(**executor, "dd if=/dev/zero bs=65536 count=100 2>/dev/null", out).ok());
+  CHECK(out.get(1).size() == 6553600);
+}
+
+TEST_CASE("runc: mounts, selectors and stubs") {
+  World world;
+  world.options.binary = "runc";
+  std::string data = world.dir.path() + "/data";
+  REQUIRE(os::MakeDirs(data + "/sub", 0755).ok());
+  REQUIRE(os::WriteFile(data + "/sub/file", "text", 0644).ok());
+  REQUIRE(symlink("/sub/file", (data + "/link").c_str()) == 0);
+  auto executor = MakeRuntimeExecutor(world.options);
+  REQUIRE_MESSAGE(executor.ok(), Message(executor.status()));
+  std::vector<StepMount> mounts = {
+      {"/m/dir", {{"bind", data, {"rbind", "ro"}}}, "sub", true},
+      {"/m/file", {{"bind", data, {"rbind"}}}, "/link", true},
+      {"/m/tmp", {{"tmpfs", "tmpfs", {"nosuid"}}}, "", false},
+      {"rel", {{"overlay", "overlay", {"lowerdir=" + data + ":" + world.rootfs}}}, "", true},
+  };
+  Collected out;
+  auto exit = world.Run(**executor, "cat /m/dir/file /m/file /rel/sub/file; touch /m/dir/x 2>/dev/null && echo written; touch /m/tmp/x && echo tmp; touch /made", out, mounts);
+  REQUIRE_MESSAGE(exit.ok(), Message(exit.status()));
+  CHECK(out.get(1) == "texttexttexttmp\n");
+  CHECK(out.get(2) == "");
+  CHECK(os::Exists(world.rootfs + "/made"));
+  CHECK(os::Exists(world.rootfs + "/m"));  // only the targets themselves go
+  CHECK(!os::Exists(world.rootfs + "/m/dir"));
+  CHECK(!os::Exists(world.rootfs + "/rel"));
+  CHECK(!os::Exists(world.rootfs + "/etc/hosts"));
+  world.CheckClean();
+}
+
+TEST_CASE("runc: a failing set-up leaves nothing") {
+  World world;
+  world.options.binary = "runc";
+  auto executor = MakeRuntimeExecutor(world.options);
+  REQUIRE_MESSAGE(executor.ok(), Message(executor.status()));
+  Collected out;
+  auto missing = world.Run(**executor, ":", out, {{"/m", {{"bind", world.rootfs, {"rbind"}}}, "nosuch", true}});
+  CHECK(absl::IsNotFound(missing.status()));
+  auto user = world.Run(**executor, ":", out, {}, CancelToken::Never(), [](ProcessSpec& p) { p.user = "nobody-here"; });
+  CHECK(Message(user.status()) == "unable to find user nobody-here: no matching entries in passwd file");
+  auto id = (*executor)->Run(CancelToken::Never(), "../x", world.root(), {}, ProcessSpec(), Stdio());
+  CHECK(absl::IsInvalidArgument(id.status()));
+  world.CheckClean();
+}
+
+TEST_CASE("runc: a cancelled step ends within two seconds and leaves nothing") {
+  for (bool sandbox : {true, false}) {
+    World world;
+    world.options.binary = "runc";
+    world.options.process_sandbox = sandbox;
+    auto executor = MakeRuntimeExecutor(world.options);
+    REQUIRE_MESSAGE(executor.ok(), Message(executor.status()));
+    CancelSource source;
+    Collected out;
+    std::chrono::steady_clock::time_point cancelled;
+    Stdio stdio = out.stdio();
+    stdio.output = [&](int, std::string_view) {  // the step says that it runs
+      cancelled = std::chrono::steady_clock::now();
+      source.Cancel();
+    };
+    ProcessSpec process;
+    process.args = {"/bin/sh", "-c", "sleep 1000 & echo ready; sleep 1000"};
+    process.env = {std::string("PATH=") + kDefaultPath};
+    process.cwd = "/";
+    auto exit = (*executor)->Run(source.token(), "", world.root(), {}, process, stdio);
+    CHECK(absl::IsCancelled(exit.status()));
+    CHECK(Milliseconds(cancelled) < 2000);
+    world.CheckClean();
+  }
+}
+
+TEST_CASE("runc: without a process sandbox nothing outlives the step") {
+  World world;
+  world.options.binary = "runc";
+  world.options.process_sandbox = false;
+  auto executor = MakeRuntimeExecutor(world.options);
+  REQUIRE_MESSAGE(executor.ok(), Message(executor.status()));
+  Collected out;
+  auto started = std::chrono::steady_clock::now();
+  auto exit = world.Run(**executor, "sleep 1000 >/dev/null 2>&1 & echo $!", out);
+  REQUIRE_MESSAGE(exit.ok(), Message(exit.status()));
+  CHECK(Milliseconds(started) < 20000);
+  std::string pid = out.get(1).substr(0, out.get(1).find('\n'));
+  CHECK(!os::ReadLink("/proc/" + pid + "/exe").ok());  // gone, or a zombie that its new parent has yet to see
+  world.CheckClean();
+}
+
+TEST_CASE("bundles of a daemon that crashed are removed at the start") {
+  World world;
+  world.options.binary = "runc";
+  std::string left = world.options.root + "/leftover";
+  REQUIRE(os::MakeDirs(left + "/rootfs", 0755).ok());
+  REQUIRE(os::WriteFile(left + "/config.json", "{}", 0600).ok());
+  REQUIRE(os::MountAt({"bind", world.rootfs, {"rbind"}}, left + "/rootfs").ok());
+  auto executor = MakeRuntimeExecutor(world.options);
+  REQUIRE_MESSAGE(executor.ok(), Message(executor.status()));
+  CHECK(!os::Exists(left));
+  CHECK(os::Exists(world.rootfs + "/bin/busybox"));
+  world.CheckClean();
+}
+
+TEST_CASE("a runtime that cannot work is refused with the reason and the fix") {
+  World world;
+  world.options.binary = "no-such-runtime";
+  auto missing = MakeRuntimeExecutor(world.options);
+  CHECK(absl::IsFailedPrecondition(missing.status()));
+  CHECK(Message(missing.status()).find("--oci-worker-binary") != std::string::npos);
+  std::string broken = world.dir.path() + "/broken";
+  REQUIRE(os::WriteFile(broken, "#!/bin/sh\n[ \"$1\" = --version ] && exit 0\necho 'no way' >&2\nexit 1\n", 0755).ok());
+  world.options.binary = broken;
+  auto refused = MakeRuntimeExecutor(world.options);
+  CHECK(absl::IsFailedPrecondition(refused.status()));
+  CHECK(Message(refused.status()).find("no way") != std::string::npos);
+}
+
+TEST_CASE("crun: refused on a host with v1 cgroups, and the error says so") {
+  if (oci::FindHostFacts().cgroup2_alone) return;  // the machine cannot show it
+  World world;
+  world.options.binary = "crun";
+  auto executor = MakeRuntimeExecutor(world.options);
+  CHECK(absl::IsFailedPrecondition(executor.status()));
+  CHECK(Message(executor.status()).find("cgroup2 alone at /sys/fs/cgroup") != std::string::npos);
+}
+
+TEST_CASE("crun: runs where cgroup2 is alone") {
+  World world;
+  world.options.binary = "crun";
+  int rc = WithCgroup2([&] {
+    auto executor = MakeRuntimeExecutor(world.options);
+    if (!executor.ok()) {
+      std::fprintf(stderr, "%s\n", Message(executor.status()).c_str());
+      return 1;
+    }
+    Collected out;
+    auto exit = world.Run(**executor, "echo out; echo err >&2; exit 7", out);
+    if (!exit.ok() || exit->code != 7 || out.get(1) != "out\n" || out.get(2) != "err\n") {
+      std::fprintf(stderr, "%s %s %s\n", Message(exit.status()).c_str(), out.get(1).c_str(), out.get(2).c_str());
+      return 2;
+    }
+    CancelSource source;
+    Stdio stdio;
+    auto cancelled = std::chrono::steady_clock::now();
+    stdio.output = [&](int, std::string_view) {
+      cancelled = std::chrono::steady_clock::now();
+      source.Cancel();
+    };
+    ProcessSpec process;
+    process.args = {"/bin/sh", "-c", "echo ready; sleep 1000"};
+    process.env = {std::string("PATH=") + kDefaultPath};
+    process.cwd = "/";
+    auto ended = (*executor)->Run(source.token(), "", world.root(), {}, process, stdio);
+    return absl::IsCancelled(ended.status()) && Milliseconds(cancelled) < 2000 ? 0 : 3;
+  });
+  CHECK(rc == 0);
+  world.CheckClean();
+}
+
+}  // namespace
+}  // namespace bk::exec
