@@ -113,7 +113,7 @@ absl::Status SetFlag(Options& options, const Flag& flag, std::string_view name, 
     if (!parsed.ok()) return InvalidArgument("invalid boolean value ", Quote(*value), " for -", name, ": parse error");
     options.**member = *parsed;
   } else if (const auto* member = std::get_if<int64_t Options::*>(&flag.target)) {
-    auto parsed = ParseInt(*value, 0);
+    auto parsed = ParseInt(*value);
     if (!parsed.ok()) return InvalidArgument("invalid value ", Quote(*value), " for flag -", name, ": parse error");
     options.**member = *parsed;
   } else if (const auto* member = std::get_if<std::string Options::*>(&flag.target)) {

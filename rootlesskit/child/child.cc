@@ -91,6 +91,7 @@ absl::StatusOr<int> RunChild(const Options& options, char** argv) {
   BK_RETURN_IF_ERROR(SetUp(options, channel));
   prctl(PR_SET_PDEATHSIG, 0);
   auto end = RunCommand(options, channel);
+  if (end.status().code() == absl::StatusCode::kUnavailable) return kSignalExitCode;  // nobody is left to be told
   std::string failure = end.ok() ? DescribeEnd(*end) : Message(end.status());
   if (end.ok() && *end == 0) return 0;
   ReportError(StrCat("command ", BracketWords(options.command), " exited: ", failure));

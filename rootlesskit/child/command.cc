@@ -76,7 +76,8 @@ absl::StatusOr<int> RunCommand(const Options& options, const Channel& channel) {
   }
   // The first process of a PID namespace takes the others with it by itself (pid_namespaces(7)).
   if (!options.pidns) os::EndDescendants();
-  return end.value_or(SIGKILL);
+  if (!end) return Unavailable("the parent has ended");
+  return *end;
 }
 
 absl::Status ActivateCommand(const std::vector<std::string>& command) {

@@ -10,8 +10,8 @@
 
 namespace bk::rootlesskit {
 
-// Blocks until the command has ended and returns its waitpid(2) status. Ends everything at once when `channel` does (the
-// parent is gone). The error of a command that cannot be started has Go's words.
+// Blocks until the command has ended and returns its waitpid(2) status. When `channel` ends (the parent
+// is gone), ends everything at once: Unavailable. The error of a command that cannot be started has Go's words.
 absl::StatusOr<int> RunCommand(const Options& options, const Channel& channel);
 
 // The stage between child and command for sockets of systemd: LISTEN_PID has to be the command's own pid, which only the

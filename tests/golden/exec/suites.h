@@ -8,6 +8,7 @@ namespace bk::golden::exec {
 absl::Status RunHosts(const Json& c, const std::string& file_dir);
 absl::Status RunResolvConf(const Json& c, const std::string& file_dir);
 absl::Status RunUsers(const Json& c, const std::string& file_dir);
+absl::Status RunRootlesskit(const Json& c, const std::string& file_dir);
 absl::Status RunRootlessSpec(const Json& c, const std::string& file_dir);
 
 }  // namespace bk::golden::exec

@@ -5,6 +5,7 @@ using namespace bk::golden;
 constexpr Suite kSuites[] = {
     {"exec/hosts", &exec::RunHosts},
     {"exec/resolvconf", &exec::RunResolvConf},
+    {"exec/rootlesskit", &exec::RunRootlesskit},
     {"exec/users", &exec::RunUsers},
     {"exec/rootless_spec", &exec::RunRootlessSpec},
 };
