@@ -6,7 +6,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/digest.h"
@@ -34,8 +36,18 @@ class CacheKeyStorage {
   virtual void AddLink(const std::string& id, const CacheLink& link, const std::string& target) = 0;
   virtual std::vector<CacheResult> Results(const std::string& id) = 0;  // newest first
   virtual void AddResult(const std::string& id, const CacheResult& result) = 0;
-  // Forgets a result wherever it is.
+  // Forgets a result wherever it is, and keys that then have neither results nor links, as far up as that holds.
   virtual void RemoveResult(const std::string& result_id) = 0;
+  // Does the key have a result, or lead to one that is known?
+  virtual bool Exists(const std::string& id) = 0;
+  // Every key that Exists or is led to.
+  virtual std::vector<std::string> Ids() = 0;
+  // Keys that lead to `id`, with the link.
+  virtual std::vector<std::pair<std::string, CacheLink>> Backlinks(const std::string& id) = 0;
+  // Keys that hold the result.
+  virtual std::vector<std::string> IdsByResult(const std::string& result_id) = 0;
+  // Returns when what this thread added survives the end of the process. May block; op threads only.
+  virtual void Flush() {}
 };
 
 // Everything in memory; also the base of the persistent one.
@@ -46,7 +58,10 @@ class ResultStorage {
  public:
   virtual ~ResultStorage() = default;
   virtual absl::StatusOr<CacheResult> Save(const class Result& result) = 0;
+  // NotFound when it is gone.
   virtual absl::StatusOr<std::shared_ptr<const Result>> Load(const std::string& id) = 0;
+  // False: Load would say NotFound. Must be quick (the scheduler asks); true when that would cost more than trying.
+  virtual bool Exists(const std::string& /*id*/) { return true; }
 };
 
 }  // namespace bk::solver

@@ -1,7 +1,5 @@
 #include "daemon/solver/job_state.h"
 
-#include "base/cancel.h"
-
 namespace bk::solver {
 
 void Deliver(const ProgressEvent& event, ProgressSink& sink) {

@@ -1,9 +1,9 @@
-// What a build said so far, kept for clients that watch it from the beginning; internal to the solver.
+// A build as the solver keeps it: what it said so far, for clients that watch from the beginning; internal to the solver.
 #pragma once
 
 #include <memory>
-#include <set>
 #include <string>
+#include <unordered_set>
 #include <variant>
 #include <vector>
 
@@ -13,7 +13,7 @@
 
 namespace bk::solver {
 
-class SharedVertex;
+struct VertexNode;
 class SolverState;
 
 using ProgressEvent = std::variant<VertexEvent, StatusEvent, LogEvent, WarningEvent>;
@@ -48,11 +48,9 @@ struct JobState {
   std::string id;
   SolverState* solver = nullptr;
   std::shared_ptr<EventLog> events = std::make_shared<EventLog>();
-  struct Fields {
-    std::string session_id;
-    std::set<std::shared_ptr<SharedVertex>> vertices;
-  };
-  Guarded<Fields> fields;
+  Guarded<std::string> session;
+  // Scheduler's: everything the build may need.
+  std::unordered_set<VertexNode*> vertices;
 };
 
 }  // namespace bk::solver

@@ -4,97 +4,69 @@
 #include <unordered_map>
 
 #include "daemon/solver/job_state.h"
-#include "daemon/solver/shared_vertex.h"
+#include "daemon/solver/scheduler.h"
+#include "daemon/solver/vertex_stream.h"
 
 namespace bk::solver {
 namespace {
 
 // Builds that ended but may still be watched: a client asks for the status in parallel with the build.
 constexpr size_t kEndedJobs = 64;
+constexpr int64_t kEndedJobNs = 30'000'000'000;
 
 }  // namespace
 
 class SolverState {
  public:
-  SolverState(CacheKeyStorage* keys, ResultStorage* results) : keys_(keys), results_(results) {}
+  SolverState(CacheKeyStorage* keys, ResultStorage* results) : scheduler_(keys, results) {}
+  Scheduler& scheduler() { return scheduler_; }
 
   absl::Status Add(const std::shared_ptr<JobState>& job) {
-    return graph_.Change([&](Graph& g) -> absl::Status {
-      if (!g.jobs.emplace(job->id, job).second) return AlreadyExists("job ID ", Quote(job->id), " exists");
-      std::erase_if(g.ended, [&](const auto& ended) { return ended->id == job->id; });
+    return jobs_.Change([&](Jobs& j) -> absl::Status {
+      if (!j.running.emplace(job->id, job).second) return AlreadyExists("job ID ", job->id, " exists");
+      std::erase_if(j.ended, [&](const Ended& ended) { return ended.job->id == job->id; });
+      j.Expire();
       return absl::OkStatus();
     });
   }
 
   void Remove(const std::shared_ptr<JobState>& job) {
-    auto vertices = job->fields.With([](auto& f) { return std::exchange(f.vertices, {}); });
-    graph_.With([&](Graph& g) {
-      for (const auto& vertex : vertices) {
-        if (vertex->RemoveJob(job)) {
-          auto it = g.vertices.find(Key(vertex->vertex()));
-          if (it != g.vertices.end() && it->second == vertex) g.vertices.erase(it);
-        }
-      }
-      g.jobs.erase(job->id);
-      g.ended.push_back(job);
-      if (g.ended.size() > kEndedJobs) g.ended.pop_front();
+    scheduler_.RemoveJob(job);
+    jobs_.With([&](Jobs& j) {
+      j.running.erase(job->id);
+      j.ended.push_back({job, NowNs()});
+      j.Expire();
     });
     job->events->Close();
   }
 
   std::shared_ptr<JobState> WaitForJob(const CancelToken& cancel, const std::string& id, std::chrono::milliseconds wait) {
-    CancelCallback wake(cancel, [this] { graph_.Change([](Graph&) {}); });
-    auto find = [&](Graph& g) -> std::shared_ptr<JobState> {
-      if (auto it = g.jobs.find(id); it != g.jobs.end()) return it->second;
-      for (const auto& job : g.ended) {
-        if (job->id == id) return job;
+    CancelCallback wake(cancel, [this] { jobs_.Change([](Jobs&) {}); });
+    auto find = [&](Jobs& j) -> std::shared_ptr<JobState> {
+      if (auto it = j.running.find(id); it != j.running.end()) return it->second;
+      for (const Ended& ended : j.ended) {
+        if (ended.job->id == id) return ended.job;
       }
       return nullptr;
     };
-    graph_.WaitFor(wait, [&](Graph& g) { return find(g) != nullptr || cancel.cancelled(); });
-    return graph_.With(find);
-  }
-
-  // The shared vertices of `edge` and everything below it, subscribed by `job`. Iterative: graphs may be deep.
-  std::shared_ptr<SharedVertex> Subscribe(const std::shared_ptr<JobState>& job, const VertexPtr& root) {
-    return graph_.With([&](Graph& g) {
-      std::unordered_map<const Vertex*, std::shared_ptr<SharedVertex>> done;
-      std::vector<std::pair<VertexPtr, bool>> stack = {{root, false}};
-      while (!stack.empty()) {
-        auto [vertex, inputs_done] = stack.back();
-        stack.pop_back();
-        if (done.contains(vertex.get())) continue;
-        if (!inputs_done) {
-          stack.emplace_back(vertex, true);
-          for (const Edge& input : vertex->inputs) stack.emplace_back(input.vertex, false);
-          continue;
-        }
-        auto& shared = g.vertices[Key(*vertex)];
-        if (shared == nullptr) {
-          std::vector<SharedVertex::Input> inputs;
-          for (const Edge& input : vertex->inputs) inputs.push_back({done[input.vertex.get()], input.index});
-          shared = std::make_shared<SharedVertex>(vertex, std::move(inputs), keys_, results_, &tasks_);
-        }
-        shared->AddJob(job);
-        job->fields.With([&](auto& f) { f.vertices.insert(shared); });
-        done[vertex.get()] = shared;
-      }
-      return done[root.get()];
-    });
+    jobs_.WaitFor(wait, [&](Jobs& j) { return find(j) != nullptr || cancel.cancelled(); });
+    return jobs_.With(find);
   }
 
  private:
-  struct Graph {
-    std::unordered_map<std::string, std::shared_ptr<SharedVertex>> vertices;
-    std::unordered_map<std::string, std::shared_ptr<JobState>> jobs;
-    std::deque<std::shared_ptr<JobState>> ended;  // oldest first
+  struct Ended {
+    std::shared_ptr<JobState> job;
+    int64_t ended_ns;
   };
-  static std::string Key(const Vertex& vertex) { return vertex.digest.str() + (vertex.ignore_cache ? "-ignorecache" : ""); }
-
-  CacheKeyStorage* keys_;
-  ResultStorage* results_;
-  Guarded<Graph> graph_;
-  TaskGroup tasks_;  // last: ends first
+  struct Jobs {
+    std::unordered_map<std::string, std::shared_ptr<JobState>> running;
+    std::deque<Ended> ended;  // oldest first
+    void Expire() {
+      while (!ended.empty() && (ended.size() > kEndedJobs || ended.front().ended_ns + kEndedJobNs < NowNs())) ended.pop_front();
+    }
+  };
+  Guarded<Jobs> jobs_;
+  Scheduler scheduler_;
 };
 
 Solver::Solver(CacheKeyStorage* keys, ResultStorage* results) : state_(std::make_unique<SolverState>(keys, results)) {}
@@ -112,32 +84,29 @@ absl::Status Solver::Watch(const CancelToken& cancel, const std::string& id, std
   auto job = state_->WaitForJob(cancel, id, wait);
   BK_RETURN_IF_ERROR(cancel.Check());
   if (job == nullptr) return NotFound("no such job ", id);
-  return job->events->Follow(cancel, sink);
+  VertexStream stream(sink);
+  absl::Status status = job->events->Follow(cancel, stream);
+  if (status.ok()) stream.Finish();
+  return status;
 }
 
 Job::~Job() { state_->solver->Remove(state_); }
 const std::string& Job::id() const { return state_->id; }
 
 void Job::SetSession(const std::string& session_id) {
-  state_->fields.With([&](auto& f) { f.session_id = session_id; });
+  state_->session.With([&](std::string& session) { session = session_id; });
 }
 
 std::string Job::session() const {
-  return state_->fields.With([](auto& f) { return f.session_id; });
+  return state_->session.With([](const std::string& session) { return session; });
 }
 
-absl::StatusOr<ResultPtr> Job::Build(const CancelToken& cancel, const Edge& edge) {
-  auto vertex = state_->solver->Subscribe(state_, edge.vertex);
-  BK_RETURN_IF_ERROR(vertex->Ensure(cancel, edge.index, Stage::kResult));
-  ResultPtr result = vertex->result(edge.index);
-  if (result == nullptr) return Unknown("vertex ", edge.vertex->name, " has no output ", edge.index);
-  return result;
-}
+absl::StatusOr<ResultPtr> Job::Build(const CancelToken& cancel, const Edge& edge) { return state_->solver->scheduler().Build(cancel, state_, edge); }
 
 absl::Status Job::InContext(const std::string& name, const std::string& id, const std::function<absl::Status(OpContext&)>& f) {
   class Context : public OpContext {
    public:
-    Context(const JobState& job, Digest vertex) : session_(job.fields.With([](auto& g) { return g.session_id; })), progress_(job.events, std::move(vertex)) {}
+    Context(std::string session, std::shared_ptr<EventLog> events, Digest vertex) : session_(std::move(session)), progress_(std::move(events), std::move(vertex)) {}
     std::vector<std::string> SessionIds() const override { return session_.empty() ? std::vector<std::string>() : std::vector<std::string>{session_}; }
     VertexProgress Progress() const override { return progress_; }
 
@@ -146,7 +115,7 @@ absl::Status Job::InContext(const std::string& name, const std::string& id, cons
     VertexProgress progress_;
   };
   VertexEvent event{DigestOf(id.empty() ? name : id), {}, name, false, NowNs(), 0, "", {}};
-  Context context(*state_, event.digest);
+  Context context(session(), state_->events, event.digest);
   state_->events->Vertex(event);
   absl::Status status = f(context);
   event.completed_ns = NowNs();

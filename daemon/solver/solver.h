@@ -1,22 +1,20 @@
 // The build graph engine: builds that ask for the same vertex share its work; what the cache knows is not run (trap 13).
 //
-// A vertex is worked on by one op thread at a time, in three stages: keys from definitions, keys from contents, result.
-// A stage is entered only when something downstream cannot do without. Work is cancelled when the last build that wants
-// the vertex is gone. Thread-safe. See docs/threading.md.
+// One scheduler thread decides (scheduler.h), op threads do what takes time. Keys from definitions come first, keys from
+// contents and results only where something downstream cannot do without. Equal steps are merged while in flight. Work is
+// cancelled when the last build that wants it is gone. Thread-safe. See docs/threading.md.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
 
-#include "base/guarded.h"
-#include "base/task_group.h"
 #include "daemon/solver/cache_storage.h"
 #include "daemon/solver/vertex.h"
 
 namespace bk::solver {
 
-class SharedVertex;
 class SolverState;
 
 // One build. Ends (and gives up its vertices) with the handle.
@@ -44,7 +42,7 @@ class Solver {
  public:
   Solver(CacheKeyStorage* keys, ResultStorage* results);
   ~Solver();  // all jobs must be gone
-  // AlreadyExists `job ID "…" exists`.
+  // AlreadyExists `job ID … exists`.
   absl::StatusOr<std::unique_ptr<Job>> NewJob(const std::string& id);
   // Everything the job says, from its beginning until it ends; waits up to `wait` for the job to start
   // (NotFound `no such job …`).

@@ -9,6 +9,7 @@ bool IsCacheMapCase(const Json& line);
 void NoteCacheMapTree(const Json& line);
 absl::Status RunCacheMap(const Json& c, const std::string& file_dir);
 absl::Status RunContentHash(const Json& c, const std::string& file_dir);
+absl::Status RunSchedule(const Json& c, const std::string& file_dir);
 absl::Status RunVertex(const Json& c, const std::string& file_dir);
 
 }  // namespace bk::golden::keys

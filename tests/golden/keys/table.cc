@@ -5,6 +5,7 @@ using namespace bk::golden;
 constexpr Suite kSuites[] = {
     {"keys/cachemap", &keys::RunCacheMap, &keys::IsCacheMapCase, &keys::NoteCacheMapTree},
     {"keys/contenthash", &keys::RunContentHash},
+    {"keys/schedule", &keys::RunSchedule},
     {"keys/vertex", &keys::RunVertex},
 };
 

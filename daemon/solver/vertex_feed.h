@@ -1,0 +1,53 @@
+// Who wants a vertex, and what it said: the link between op threads and the builds they work for; internal to the solver.
+//
+// A build that joins late is told everything from the beginning. Thread-safe.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/guarded.h"
+#include "daemon/solver/job_state.h"
+#include "daemon/solver/vertex.h"
+
+namespace bk::solver {
+
+class VertexFeed : public std::enable_shared_from_this<VertexFeed> {
+ public:
+  explicit VertexFeed(VertexPtr vertex) : vertex_(std::move(vertex)) {}
+  const Vertex& vertex() const { return *vertex_; }
+
+  void AddJob(const std::shared_ptr<JobState>& job);
+  void RemoveJob(const JobState* job);
+  // Of the builds that want the vertex now, in the order they came.
+  std::vector<std::string> SessionIds() const;
+  void Say(ProgressEvent event);
+  // The vertex with no times yet.
+  VertexEvent Describe() const;
+  // Emits started now and completed at the end of `work`.
+  absl::Status Around(const std::function<absl::Status()>& work);
+  void SayCached(int64_t started_ns);
+  // Adds the vertex to an error that names none yet.
+  absl::Status Named(absl::Status status) const;
+
+ private:
+  struct State {
+    std::vector<std::shared_ptr<JobState>> jobs;
+    std::vector<ProgressEvent> said;
+  };
+  const VertexPtr vertex_;
+  Guarded<State> state_;
+};
+
+// What ops see of the builds they work for.
+class FeedContext : public OpContext {
+ public:
+  explicit FeedContext(std::shared_ptr<VertexFeed> feed) : feed_(std::move(feed)) {}
+  std::vector<std::string> SessionIds() const override { return feed_->SessionIds(); }
+  VertexProgress Progress() const override;
+
+ private:
+  std::shared_ptr<VertexFeed> feed_;
+};
+
+}  // namespace bk::solver
