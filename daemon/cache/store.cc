@@ -20,12 +20,19 @@ class KeyPersister : public solver::MemoryCacheKeyStorage::Persister {
   void LinkAdded(const std::string& id, const solver::CacheLink& link, const std::string& target) override {
     db_->Post({{"INSERT OR IGNORE INTO links VALUES(?,?,?,?,?,?)", {id, int64_t{link.input}, int64_t{link.output}, link.digest, link.selector, target}}});
   }
-  // Committed when it returns, with the links that were told before: a step is told to be done only then.
   void ResultAdded(const std::string& id, const solver::CacheResult& result) override {
-    absl::Status status = db_->Run("INSERT OR REPLACE INTO results VALUES(?,?,?)", {id, result.id, result.created_ns});
-    if (!status.ok()) log::Warning("a result of the cache was not written", {{"error", Message(status)}});
+    db_->Post({{"INSERT OR REPLACE INTO results VALUES(?,?,?)", {id, result.id, result.created_ns}}});
   }
   void ResultRemoved(const std::string& result_id) override { db_->Post({{"DELETE FROM results WHERE result=?", {result_id}}}); }
+  void LinkRemoved(const std::string& id, const solver::CacheLink& link, const std::string& target) override {
+    db_->Post({{"DELETE FROM links WHERE id=? AND input=? AND output=? AND digest=? AND selector=? AND target=?",
+                {id, int64_t{link.input}, int64_t{link.output}, link.digest, link.selector, target}}});
+  }
+  // The queue keeps its order: what was told before is committed when this returns. A step is told to be done only then.
+  void Flush() override {
+    absl::Status status = db_->Write({});
+    if (!status.ok()) log::Warning("keys of the cache were not written", {{"error", Message(status)}});
+  }
 
  private:
   meta::Database* db_;

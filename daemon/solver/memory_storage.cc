@@ -53,7 +53,7 @@ void MemoryCacheKeyStorage::AddResult(const std::string& id, const CacheResult& 
 }
 
 // Removes `id` if nothing hangs on it, then the same for the keys that led to it. Iterative: chains are long.
-void MemoryCacheKeyStorage::Prune(State& s, const std::string& id, std::vector<std::string>& removed) {
+void MemoryCacheKeyStorage::Prune(State& s, const std::string& id, std::vector<RemovedLink>& removed) {
   std::vector<std::string> pending = {id};
   while (!pending.empty()) {
     std::string next = std::move(pending.back());
@@ -65,18 +65,17 @@ void MemoryCacheKeyStorage::Prune(State& s, const std::string& id, std::vector<s
       if (up == s.keys.end()) continue;
       auto& links = up->second.links;
       for (auto link = links.begin(); link != links.end();) {
-        link->second.erase(next);
+        if (link->second.erase(next) != 0) removed.push_back({parent, link->first, next});
         link = link->second.empty() ? links.erase(link) : std::next(link);
       }
       pending.push_back(parent);
     }
     s.keys.erase(key);
-    removed.push_back(std::move(next));
   }
 }
 
 void MemoryCacheKeyStorage::RemoveResult(const std::string& result_id) {
-  std::vector<std::string> removed;
+  std::vector<RemovedLink> removed;
   state_.With([&](State& s) {
     auto node = s.keys_of_result.extract(result_id);
     if (node.empty()) return;
@@ -89,8 +88,8 @@ void MemoryCacheKeyStorage::RemoveResult(const std::string& result_id) {
   });
   if (persister_ == nullptr) return;
   persister_->ResultRemoved(result_id);
-  for (const std::string& id : removed) {
-    if (!IsRandom(id)) persister_->KeyRemoved(id);
+  for (const RemovedLink& gone : removed) {
+    if (!IsRandom(gone.id) && !IsRandom(gone.target)) persister_->LinkRemoved(gone.id, gone.link, gone.target);
   }
 }
 

@@ -19,8 +19,9 @@ class MemoryCacheKeyStorage : public CacheKeyStorage {
     virtual void LinkAdded(const std::string& id, const CacheLink& link, const std::string& target) = 0;
     virtual void ResultAdded(const std::string& id, const CacheResult& result) = 0;
     virtual void ResultRemoved(const std::string& result_id) = 0;
-    // Nothing hangs on the key any more: links to it may be forgotten.
-    virtual void KeyRemoved(const std::string& /*id*/) {}
+    // Nothing hangs on `target` any more.
+    virtual void LinkRemoved(const std::string& /*id*/, const CacheLink& /*link*/, const std::string& /*target*/) {}
+    // Returns when what was told before survives the end of the process.
     virtual void Flush() {}
   };
   explicit MemoryCacheKeyStorage(Persister* persister = nullptr) : persister_(persister) {}
@@ -52,7 +53,12 @@ class MemoryCacheKeyStorage : public CacheKeyStorage {
   };
   static bool InsertLink(State& s, const std::string& id, const CacheLink& link, const std::string& target);
   static bool InsertResult(State& s, const std::string& id, const CacheResult& result);
-  static void Prune(State& s, const std::string& id, std::vector<std::string>& removed);
+  struct RemovedLink {
+    std::string id;
+    CacheLink link;
+    std::string target;
+  };
+  static void Prune(State& s, const std::string& id, std::vector<RemovedLink>& removed);
   Guarded<State> state_;
   Persister* persister_;
 };
