@@ -1,7 +1,9 @@
 #include "daemon/source/local.h"
 
 #include "base/go_json.h"
+#include "base/ignore_pattern.h"
 #include "base/os/mount.h"
+#include "daemon/cache/contenthash.h"
 #include "daemon/source/identifier.h"
 #include "proto/fsutil/receiver.h"
 
@@ -18,6 +20,34 @@ void WriteList(GoJsonWriter& w, const char* key, const StringList& list) {
   for (const std::string& item : *list) w.String(item);
   w.EndArray();
 }
+
+// Keeps the content checksums of the tree true while a transfer changes it.
+class HashObserver final : public fsutil::ChangeObserver {
+ public:
+  static absl::StatusOr<HashObserver> Begin(const cache::MutableRef& tree) {
+    HashObserver out;
+    BK_ASSIGN(out.updater_, cache::ContentHashUpdater::Begin(tree));
+    return out;
+  }
+  std::unique_ptr<Hasher> NewHasher(const fsutil::Stat& stat) override { return std::make_unique<EntryHash>(stat); }
+  absl::Status Written(const fsutil::Stat& stat, const Digest& digest, bool replaced) override {
+    return updater_->HandleChange(replaced ? cache::ChangeKind::kModify : cache::ChangeKind::kAdd, stat.path(), stat, digest);
+  }
+  absl::Status Deleted(const std::string& path) override { return updater_->HandleChange(cache::ChangeKind::kDelete, path, {}, {}); }
+  absl::Status Finish() { return updater_->Finish(); }
+
+ private:
+  class EntryHash final : public Hasher {
+   public:
+    explicit EntryHash(const fsutil::Stat& stat) : hasher_(stat) {}
+    void Update(std::string_view data) override { hasher_.Update(data); }
+    Digest Finish() override { return hasher_.Finish(); }
+
+   private:
+    contenthash::EntryHasher hasher_;
+  };
+  std::unique_ptr<cache::ContentHashUpdater> updater_;
+};
 
 class LocalInstance final : public SourceInstance {
  public:
@@ -47,13 +77,12 @@ class LocalInstance final : public SourceInstance {
   }
 
   absl::StatusOr<cache::ImmutablePtr> Snapshot(const CancelToken& cancel, const cache::FetchContext& context) override {
-    if (id_.metadata_only) return Unimplemented("local.metadatatransfer is not supported by this daemon");
     if (!id_.session_id.empty()) {
       auto client = options_.sessions->Get(cancel, id_.session_id);
       if (client.ok()) {
         auto ref = Transfer(cancel, context, **client);
         // Another session of the build may offer the directory.
-        if (ref.ok() || !absl::IsNotFound(ref.status())) return ref;
+        if (ref.ok() || !(absl::IsNotFound(ref.status()) || absl::IsFailedPrecondition(ref.status()))) return ref;
       }
       BK_RETURN_IF_ERROR(cancel.Check());
     }
@@ -100,11 +129,14 @@ class LocalInstance final : public SourceInstance {
     request.include_patterns = id_.include_patterns.value_or(std::vector<std::string>());
     request.exclude_patterns = id_.exclude_patterns.value_or(std::vector<std::string>());
     request.follow_paths = id_.follow_paths.value_or(std::vector<std::string>());
+    BK_TRY(HashObserver observer, HashObserver::Begin(tree));
     BK_TRY(std::unique_ptr<fsutil::Stream> stream, client.OpenFileSync(cancel, request));
     auto task = context.progress.Start("transferring " + id_.name + ":");
     int64_t reported_ns = 0, last_bytes = 0;
     fsutil::ReceiveOptions options;
     options.differ = id_.differ_none ? fsutil::Differ::kNone : fsutil::Differ::kMetadata;
+    options.observer = &observer;
+    if (id_.metadata_only) BK_ASSIGN(options.metadata_exception, MetadataException());
     options.progress = [&](int64_t bytes) {
       last_bytes = bytes;
       int64_t now = solver::NowNs();
@@ -115,10 +147,17 @@ class LocalInstance final : public SourceInstance {
     absl::Status status = fsutil::ReceiveTree(cancel, *stream, dir.path(), options);
     task.Update(last_bytes, 0);
     if (!status.ok()) stream->Cancel();
-    return status;
+    return status.ok() ? observer.Finish() : status;
   }
 
-  std::string Index(const session::Session& client) const { return StrCat("local.sharedKey:", id_.name, ":", id_.shared_key_hint, ":", client.shared_key()); }
+  // Which entries of a metadata-only transfer come with their data.
+  absl::StatusOr<std::function<bool(const fsutil::Stat&)>> MetadataException() const {
+    BK_TRY(PatternMatcher made, PatternMatcher::Create(id_.metadata_exceptions.value_or(std::vector<std::string>())));
+    auto matcher = std::make_shared<PatternMatcher>(std::move(made));
+    return [matcher](const fsutil::Stat& stat) { return !matcher->empty() && matcher->MatchesOrParentMatches(stat.path()).value_or(false); };
+  }
+
+  std::string Index(const session::Session& client) const { return StrCat("local.sharedKey:", id_.name, ":", id_.shared_key_hint, ":", client.shared_key(), id_.metadata_only ? ":metadata" : ""); }
 
   const LocalSourceOptions options_;
   const LocalIdentifier id_;

@@ -67,7 +67,7 @@ class Sender {
     Packet packet;
     while (true) {
       BK_TRY(bool more, stream_.Receive(packet));
-      if (!more) return Unavailable("the receiver ended the transfer");
+      if (!more) return Unknown("EOF");
       switch (packet.type()) {
         case Packet::PACKET_REQ: BK_RETURN_IF_ERROR(SendFile(packet.id())); break;
         case Packet::PACKET_ERR: return Unknown("error from receiver: ", packet.data());
@@ -84,7 +84,10 @@ class Sender {
   absl::Status SendFile(uint32_t id) {
     std::string path = files_.With([&](auto& files) {
       auto it = files.find(id);
-      return it == files.end() ? std::string() : it->second;
+      if (it == files.end()) return std::string();
+      std::string found = std::move(it->second);
+      files.erase(it);  // a file can be asked for once
+      return found;
     });
     if (path.empty()) return InvalidArgument("invalid file id ", id);
     Packet packet;
@@ -127,9 +130,12 @@ absl::Status SendTree(const CancelToken& cancel, Stream& stream, const TreeSourc
 
 absl::Status SendTree(const CancelToken& cancel, Stream& stream, const std::string& root, const WalkOptions& options, const std::function<void(int64_t)>& progress) {
   BK_TRY(os::RootDir dir, os::RootDir::Open(root));
+  BK_TRY(PathFilter filter, PathFilter::Create(root, options));
   TreeSource source;
   source.walk = [&](const std::function<absl::Status(Stat&)>& visit) { return Walk(cancel, root, options, visit); };
   source.open = [&](const std::string& path) -> absl::StatusOr<int> {
+    BK_TRY(bool passes, filter.Passes(path));
+    if (!passes) return NotFound("open ", path, ": no such file or directory");
     BK_TRY(os::UniqueFd fd, dir.OpenAt(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
     return fd.Release();
   };

@@ -19,6 +19,14 @@ constexpr int kMaxLinks = 255;
 
 bool HasWildcard(std::string_view text) { return text.find_first_of("*?[") != std::string_view::npos; }
 
+absl::StatusOr<PatternMatcher> MakeMatcher(const char* kind, const std::vector<std::string>& patterns) {
+  auto made = PatternMatcher::Create(patterns);
+  if (made.ok()) return made;
+  std::string list;
+  for (const std::string& pattern : patterns) list += (list.empty() ? "" : " ") + pattern;
+  return Annotate(made.status(), StrCat("invalid ", kind, "patterns: [", list, "]"));
+}
+
 class Walker {
  public:
   Walker(const CancelToken& cancel, const WalkOptions& options, const std::function<absl::Status(Stat&)>& visit) : cancel_(cancel), options_(options), visit_(visit) {}
@@ -30,8 +38,8 @@ class Walker {
       include.insert(include.end(), targets.begin(), targets.end());
     }
     has_include_ = !include.empty();
-    BK_ASSIGN(include_, PatternMatcher::Create(include));
-    BK_ASSIGN(exclude_, PatternMatcher::Create(options_.exclude_patterns));
+    BK_ASSIGN(include_, MakeMatcher("include", include));
+    BK_ASSIGN(exclude_, MakeMatcher("exclude", options_.exclude_patterns));
     return absl::OkStatus();
   }
 
@@ -89,8 +97,6 @@ class Walker {
       auto [first, fresh] = links_.try_emplace({st.st_dev, st.st_ino}, path);
       if (!fresh) {
         stat->set_linkname(first->second);
-        stat->set_size(0);
-        stat->set_mode(stat->mode() & ~kModeType);
       }
     }
     return Send(*stat);
@@ -176,6 +182,29 @@ absl::Status Walk(const CancelToken& cancel, const std::string& root, const Walk
   BK_RETURN_IF_ERROR(walker.Init(root));
   BK_TRY(os::UniqueFd fd, os::Open(root, O_RDONLY | O_DIRECTORY));
   return walker.Dir(fd.get(), "", {});
+}
+
+absl::StatusOr<PathFilter> PathFilter::Create(const std::string& root, const WalkOptions& options) {
+  PathFilter out;
+  std::vector<std::string> include = options.include_patterns;
+  if (!options.follow_paths.empty()) {
+    BK_TRY(std::vector<std::string> targets, FollowLinks(root, options.follow_paths));
+    include.insert(include.end(), targets.begin(), targets.end());
+  }
+  out.has_include_ = !include.empty();
+  BK_ASSIGN(out.include_, MakeMatcher("include", include));
+  BK_ASSIGN(out.exclude_, MakeMatcher("exclude", options.exclude_patterns));
+  return out;
+}
+
+absl::StatusOr<bool> PathFilter::Passes(const std::string& path) {
+  if (has_include_) {
+    BK_TRY(bool included, include_.MatchesOrParentMatches(path));
+    if (!included) return false;
+  }
+  if (exclude_.empty()) return true;
+  BK_TRY(bool excluded, exclude_.MatchesOrParentMatches(path));
+  return !excluded;
 }
 
 absl::StatusOr<std::vector<std::string>> FollowLinks(const std::string& root, const std::vector<std::string>& paths) {

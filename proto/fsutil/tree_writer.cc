@@ -1,0 +1,163 @@
+#include "proto/fsutil/tree_writer.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "base/id.h"
+#include "base/os/file.h"
+
+namespace bk::fsutil {
+namespace {
+
+absl::Status Fail(const char* what, const Stat& stat) { return ErrnoError(errno, StrCat(what, " ", stat.path())); }
+
+absl::Status SetTime(const Stat& stat, int dir, const std::string& name) {
+  int64_t seconds = stat.modtime() / 1'000'000'000, nanoseconds = stat.modtime() % 1'000'000'000;
+  if (nanoseconds < 0) {
+    seconds--;
+    nanoseconds += 1'000'000'000;
+  }
+  timespec times[2] = {{seconds, nanoseconds}, {seconds, nanoseconds}};
+  return utimensat(dir, name.c_str(), times, AT_SYMLINK_NOFOLLOW) < 0 ? Fail("set times of", stat) : absl::OkStatus();
+}
+
+}  // namespace
+
+TreeWriter::~TreeWriter() {
+  for (auto& [id, file] : open_) unlinkat(file.parent.fd.get(), file.temporary.c_str(), 0);
+}
+
+absl::StatusOr<bool> TreeWriter::Write(uint32_t id, const Stat& stat, const Stat& sent) {
+  if (stat.path() == ".") return false;  // the root itself is the receiver's
+  BK_TRY(os::RootDir::Parent parent, root_.OpenParent(stat.path()));
+  struct stat old {};
+  bool exists = fstatat(parent.fd.get(), parent.name.c_str(), &old, AT_SYMLINK_NOFOLLOW) == 0;
+  bool is_directory = exists && S_ISDIR(old.st_mode);
+  bool directory = (stat.mode() & kModeDir) != 0, regular = (stat.mode() & kModeType) == 0 && stat.linkname().empty();
+  if (!(directory && is_directory)) Touch(stat.path());
+  // A file takes the place of another one by a rename once it is complete.
+  if (exists && !(directory && is_directory) && (is_directory || !regular)) BK_RETURN_IF_ERROR(Remove(stat.path()));
+  if (directory) {
+    BK_RETURN_IF_ERROR(WriteDirectory(stat, sent, parent, is_directory, exists));
+    return false;
+  }
+  if (regular) {
+    BK_RETURN_IF_ERROR(OpenFile(id, stat, sent, std::move(parent)));
+    return true;
+  }
+  if ((stat.mode() & kModeType) == 0) {
+    links_.push_back({stat, sent, exists});
+    return false;
+  }
+  BK_RETURN_IF_ERROR(WriteSpecial(stat, parent));
+  BK_RETURN_IF_ERROR(Written(sent, exists));
+  return false;
+}
+
+absl::Status TreeWriter::WriteDirectory(const Stat& stat, const Stat& sent, const os::RootDir::Parent& parent, bool is_directory, bool replaced) {
+  directories_.push_back({stat, true});
+  if (is_directory) return absl::OkStatus();
+  // Its own mode may forbid what still has to be written.
+  if (mkdirat(parent.fd.get(), parent.name.c_str(), 0700) < 0) return Fail("mkdir", stat);
+  return Written(sent, replaced);
+}
+
+absl::Status TreeWriter::OpenFile(uint32_t id, const Stat& stat, const Stat& sent, os::RootDir::Parent parent) {
+  File file{stat, sent, std::move(parent), StrCat(".tmp.", NewId()), {}, nullptr};
+  file.fd = os::UniqueFd(openat(file.parent.fd.get(), file.temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!file.fd) return Fail("create", stat);
+  if (observer_ != nullptr) file.hasher = observer_->NewHasher(sent);
+  open_.emplace(id, std::move(file));
+  return absl::OkStatus();
+}
+
+absl::Status TreeWriter::WriteSpecial(const Stat& stat, const os::RootDir::Parent& parent) {
+  int dir = parent.fd.get();
+  const char* name = parent.name.c_str();
+  if (stat.mode() & kModeSymlink) {
+    if (symlinkat(stat.linkname().c_str(), dir, name) < 0) return Fail("symlink", stat);
+  } else {
+    dev_t device = makedev(static_cast<unsigned>(stat.devmajor()), static_cast<unsigned>(stat.devminor()));
+    if (mknodat(dir, name, UnixMode(stat.mode()), device) < 0) return Fail("mknod", stat);
+  }
+  return SetAttributes(stat, parent, parent.name);
+}
+
+void TreeWriter::Unchanged(const Stat& stat) {
+  if (stat.mode() & kModeDir) directories_.push_back({stat, false});
+}
+
+absl::Status TreeWriter::Remove(const std::string& path) {
+  BK_TRY(os::RootDir::Parent parent, root_.OpenParent(path));
+  Touch(path);
+  return os::RemoveAll(StrCat("/proc/self/fd/", parent.fd.get(), "/", parent.name));
+}
+
+absl::Status TreeWriter::Data(uint32_t id, std::string_view data) {
+  auto it = open_.find(id);
+  if (it == open_.end()) return InvalidArgument("invalid file request ", id);
+  File& file = it->second;
+  if (!data.empty()) {
+    if (file.hasher) file.hasher->Update(data);
+    // A write drops it in the kernel, and the reference writes into a file that has its attributes already.
+    file.stat.mutable_xattrs()->erase("security.capability");
+    return os::WriteAll(file.fd.get(), data);
+  }
+  file.fd.Reset();
+  BK_RETURN_IF_ERROR(SetAttributes(file.stat, file.parent, file.temporary));
+  if (renameat(file.parent.fd.get(), file.temporary.c_str(), file.parent.fd.get(), file.parent.name.c_str()) < 0) return Fail("rename", file.stat);
+  if (observer_ != nullptr) BK_RETURN_IF_ERROR(observer_->Written(file.sent, file.hasher->Finish(), false));
+  open_.erase(it);
+  return absl::OkStatus();
+}
+
+absl::Status TreeWriter::Finish() {
+  for (const Link& link : links_) BK_RETURN_IF_ERROR(MakeLink(link));
+  for (auto it = directories_.rbegin(); it != directories_.rend(); ++it) {
+    if (!it->attributes && !touched_.contains(it->stat.path())) continue;
+    BK_TRY(os::RootDir::Parent parent, root_.OpenParent(it->stat.path()));
+    BK_RETURN_IF_ERROR(it->attributes ? SetAttributes(it->stat, parent, parent.name) : SetTime(it->stat, parent.fd.get(), parent.name));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TreeWriter::MakeLink(const Link& link) {
+  BK_TRY(os::RootDir::Parent target, root_.OpenParent(link.stat.linkname()));
+  BK_TRY(os::RootDir::Parent parent, root_.OpenParent(link.stat.path()));
+  if (linkat(target.fd.get(), target.name.c_str(), parent.fd.get(), parent.name.c_str(), 0) < 0) return Fail("link", link.stat);
+  return Written(link.sent, link.replaced);
+}
+
+absl::Status TreeWriter::Written(const Stat& sent, bool replaced) {
+  return observer_ == nullptr ? absl::OkStatus() : observer_->Written(sent, observer_->NewHasher(sent)->Finish(), replaced);
+}
+
+absl::Status TreeWriter::SetAttributes(const Stat& stat, const os::RootDir::Parent& parent, const std::string& name) {
+  int dir = parent.fd.get();
+  std::string full = StrCat("/proc/self/fd/", dir, "/", name);
+  mode_t mode = UnixMode(stat.mode());
+  if (fchownat(dir, name.c_str(), stat.uid(), stat.gid(), AT_SYMLINK_NOFOLLOW) < 0) return Fail("chown", stat);
+  for (const auto& [key, value] : stat.xattrs()) {
+    // An ordinary user cannot set everything that a file elsewhere had.
+    if (lsetxattr(full.c_str(), key.c_str(), value.data(), value.size(), 0) < 0 && errno != EPERM && errno != EOPNOTSUPP) return Fail(StrCat("setxattr ", key, " of").c_str(), stat);
+  }
+  if (!S_ISLNK(mode) && fchmodat(dir, name.c_str(), mode & 07777, 0) < 0) return Fail("chmod", stat);
+  return SetTime(stat, dir, name);
+}
+
+absl::Status TreeWriter::WriteFile(const std::string& name, std::string_view bytes) {
+  BK_TRY(os::RootDir::Parent parent, root_.OpenParent(name));
+  BK_RETURN_IF_ERROR(os::RemoveAll(StrCat("/proc/self/fd/", parent.fd.get(), "/", parent.name)));
+  os::UniqueFd fd(openat(parent.fd.get(), parent.name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+  return fd ? os::WriteAll(fd.get(), bytes) : ErrnoError(errno, StrCat("create ", name));
+}
+
+void TreeWriter::Touch(const std::string& path) {
+  size_t slash = path.rfind('/');
+  touched_.insert(slash == std::string::npos ? "" : path.substr(0, slash));
+}
+
+}  // namespace bk::fsutil
