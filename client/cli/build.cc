@@ -1,0 +1,192 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "base/digest.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "base/os/file.h"
+#include "client/cli/build_flags.h"
+#include "client/cli/build_progress.h"
+#include "client/cli/connect.h"
+#include "client/cli/daemonless.h"
+#include "client/cli/metadata_file.h"
+#include "client/cli/verbs.h"
+#include "client/session/auth.h"
+#include "client/solve/export_targets.h"
+#include "client/solve/solve.h"
+
+namespace bk::client {
+namespace {
+
+using flags::Values;
+
+constexpr uint64_t kMaxDefinitionBytes = 256 << 20;
+constexpr char kResultPrefix[] = "result.";
+// Flags of the reference that are still to come.
+constexpr const char* kNotBuilt[] = {"ssh", "source-policy-file", "registry-auth-tlscontext", "debug-json-cache-metrics"};
+
+absl::Status CheckBuilt(const Values& values) {
+  for (const char* flag : kNotBuilt) {
+    if (values.IsSet(flag)) return Unimplemented("--", flag, " is not built yet");
+  }
+  return absl::OkStatus();
+}
+
+// Marks every operation as one that must run again.
+absl::Status IgnoreCache(pb::Definition& definition) {
+  for (const std::string& bytes : definition.def()) {
+    pb::Op op;
+    if (!op.ParseFromString(bytes)) return InvalidArgument("failed to parse llb proto op");
+    (*definition.mutable_metadata())[DigestOf(bytes).str()].set_ignore_cache(true);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<pb::Definition> ReadDefinition(bool no_cache) {
+  struct stat st;
+  if (fstat(STDIN_FILENO, &st) != 0 || S_ISCHR(st.st_mode)) return InvalidArgument("please specify --frontend or pipe LLB definition to stdin");
+  BK_TRY(std::string bytes, os::ReadAll(STDIN_FILENO, kMaxDefinitionBytes));
+  pb::Definition definition;
+  if (!definition.ParseFromString(bytes)) return InvalidArgument("failed to parse input: proto: not a definition");
+  if (no_cache) BK_RETURN_IF_ERROR(IgnoreCache(definition));
+  if (definition.def().empty()) return InvalidArgument("empty definition sent to build. Specify --frontend instead?");
+  return definition;
+}
+
+absl::StatusOr<os::UniqueFd> OpenTrace(const std::string& path) {
+  if (path.empty()) return os::UniqueFd();
+  os::UniqueFd file(open(path.c_str(), O_APPEND | O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+  if (!file) return ErrnoError(errno, "open " + path);
+  log::Info("tracing logs to " + path);
+  return file;
+}
+
+// In the order in which the reference reads them: the first mistake is the one that is told.
+absl::StatusOr<SolveOptions> ReadOptions(const Values& values) {
+  SolveOptions options;
+  options.ref = NewId();
+  options.frontend = values.String("frontend");
+  if (Texts secrets = values.Strings("secret"); !secrets.empty()) {
+    std::vector<SecretSource> sources;
+    for (const std::string& text : secrets) {
+      BK_TRY(SecretSource source, ParseSecret(text));
+      sources.push_back(std::move(source));
+    }
+    BK_TRY(auto service, MakeSecrets(sources));
+    options.services.push_back({kSecretsName, std::move(service)});
+  }
+  options.entitlements = values.Strings("allow");
+  for (const std::string& text : options.entitlements) BK_RETURN_IF_ERROR(ParseEntitlement(text));
+  for (const std::string& text : values.Strings("output")) {
+    BK_TRY(ExportEntry entry, ParseOutput(text));
+    options.exports.push_back(std::move(entry));
+  }
+  for (const std::string& text : values.Strings("export-cache")) {
+    BK_TRY(CacheEntry entry, ParseCache(text, CacheUse::kExport));
+    options.cache_exports.push_back(std::move(entry));
+  }
+  for (const std::string& text : values.Strings("import-cache")) {
+    BK_TRY(CacheEntry entry, ParseCache(text, CacheUse::kImport));
+    options.cache_imports.push_back(std::move(entry));
+  }
+  auto prefixed = [](auto result, const char* prefix) { return result.ok() ? result : decltype(result)(Annotate(result.status(), prefix)); };
+  BK_ASSIGN(options.frontend_attrs, prefixed(ParseOpts(values.Strings("opt")), "invalid opt"));
+  BK_ASSIGN(options.local_directories, prefixed(ParseLocals(values.Strings("local")), "invalid local"));
+  BK_ASSIGN(options.oci_layouts, prefixed(ParseOciLayouts(values.Strings("oci-layout")), "invalid oci-layout"));
+  options.proxy_network = values.Bool("proxy-network");
+  if (options.frontend.empty()) {
+    BK_ASSIGN(options.definition, ReadDefinition(values.Bool("no-cache")));
+  } else if (values.Bool("no-cache")) {
+    options.frontend_attrs["no-cache"] = "";
+  }
+  return options;
+}
+
+std::string ProgressMode(const Values& values) {
+  std::string mode = values.String("progress");
+  const char* preferred = std::getenv("BUILDKIT_PROGRESS");
+  return mode == "auto" && preferred != nullptr && *preferred != 0 ? preferred : mode;
+}
+
+// The answer of a subrequest goes to stdout: its text form if there is one.
+void PrintSubrequest(const Attributes& metadata) {
+  if (auto text = metadata.find("result.txt"); text != metadata.end()) {
+    std::fwrite(text->second.data(), 1, text->second.size(), stdout);
+    return;
+  }
+  for (const auto& [key, value] : metadata) {
+    if (key.starts_with(kResultPrefix)) std::fputs(StrCat(key, "\n", value, "\n").c_str(), stdout);
+  }
+}
+
+// The build proper, on a daemon that is there.
+absl::Status RunBuild(const CancelToken& cancel, const Values& values, const Connection& connection) {
+  BK_TRY(os::UniqueFd trace, OpenTrace(values.String("trace")));
+  BK_TRY(SolveOptions options, ReadOptions(values));
+  std::string ref = options.ref, ref_file = values.String("ref-file"), metadata_file = values.String("metadata-file");
+  BK_TRY(auto display, MakeDisplay(ProgressMode(values), stderr, STDERR_FILENO));
+  BuildProgress progress(std::move(display), std::move(trace));
+  std::string docker_directory = DockerConfig::DefaultDirectory();
+  auto note = [&progress](const std::string& name) { progress.Note(name); };
+  options.services.push_back({kAuthName, MakeAuth(DockerConfig::Load(docker_directory), docker_directory, note)});
+  auto result = Solve(cancel, connection, std::move(options), [&](const auto& status) { progress.FromDaemon(status); });
+  progress.Finish(result.status());
+  if (!ref_file.empty()) BK_RETURN_IF_ERROR(WriteOutputFile(ref_file, ref));
+  BK_RETURN_IF_ERROR(result);
+  for (const auto& [key, value] : result->exporter_response) log::Debug(StrCat("exporter response: ", key, "=", value));
+  if (!metadata_file.empty() && !result->exporter_response.empty()) {
+    BK_RETURN_IF_ERROR(WriteOutputFile(metadata_file, MetadataJson(result->exporter_response)));
+  }
+  PrintSubrequest(result->frontend_metadata);
+  return absl::OkStatus();
+}
+
+absl::Status Run(const CancelToken& cancel, const Values& values) {
+  BK_RETURN_IF_ERROR(CheckBuilt(values));
+  if (!values.Bool("daemonless")) {
+    BK_TRY(auto connection, Connect(cancel, values));
+    return RunBuild(cancel, values, *connection);
+  }
+  if (values.IsSet("addr")) return InvalidArgument("--daemonless and --addr exclude each other");
+  BK_TRY(auto daemon, PrivateDaemon::Join(cancel));
+  BK_TRY(auto connection, ConnectTo(cancel, values, daemon->address()));
+  return RunBuild(cancel, values, *connection);
+}
+
+}  // namespace
+
+flags::Command MakeBuild(const CancelToken& cancel) {
+  using flags::Kind;
+  flags::Command command{"build", {"b"}, "build"};
+  command.usage_text = "\n"
+      "\tTo build and push an image using Dockerfile:\n"
+      "\t  $ buildctl build --frontend dockerfile.v0 --opt target=foo --opt build-arg:foo=bar --local context=. --local dockerfile=. "
+      "--output type=image,name=docker.io/username/image,push=true\n\t";
+  command.flags = {
+      {"output", Kind::kStrings, "Define exports for build result, e.g. --output type=image,name=docker.io/username/image,push=true", {"o"}},
+      {"progress", Kind::kString, "Set type of progress (auto, plain, tty, rawjson, quiet). Use plain to show container output", {}, "auto"},
+      {"trace", Kind::kString, "Path to trace file. Defaults to no tracing."},
+      {"local", Kind::kStrings, "Allow build access to the local directory"},
+      {"oci-layout", Kind::kStrings, "Allow build access to the local OCI layout"},
+      {"frontend", Kind::kString, "Define frontend used for build"},
+      {"opt", Kind::kStrings, "Define custom options for frontend, e.g. --opt target=foo --opt build-arg:foo=bar"},
+      {"no-cache", Kind::kBool, "Disable cache for all the vertices"},
+      {"export-cache", Kind::kStrings,
+       "Export build cache, e.g. --export-cache type=registry,ref=example.com/foo/bar, or --export-cache type=local,dest=path/to/dir"},
+      {"import-cache", Kind::kStrings,
+       "Import build cache, e.g. --import-cache type=registry,ref=example.com/foo/bar, or --import-cache type=local,src=path/to/dir"},
+      {"secret", Kind::kStrings, "Secret value exposed to the build. Format id=secretname,src=filepath"},
+      {"allow", Kind::kStrings, "Allow extra privileged entitlement, e.g. network.host, security.insecure, device"},
+      {"metadata-file", Kind::kString, "Output build metadata (e.g., image digest) to a file as JSON"},
+      {"proxy-network", Kind::kBool, "Run build with proxy network enforcement"},
+      {"ref-file", Kind::kString, "Write build ref to a file"},
+  };
+  for (const char* name : kNotBuilt) command.flags.push_back({name, Kind::kStrings, "", {}, "", true});
+  command.action = [cancel](const Values& values) { return Run(cancel, values); };
+  return command;
+}
+
+}  // namespace bk::client

@@ -1,0 +1,91 @@
+#include "client/cli/connect.h"
+#include "client/cli/text_format.h"
+#include "client/cli/usage_print.h"
+#include "client/cli/verbs.h"
+#include "control/control.grpc.pb.h"
+#include "proto/wire/status_codec.h"
+
+namespace bk::client {
+namespace {
+
+using moby::buildkit::v1::UsageRecord;
+
+constexpr double kMegabyte = 1e6;
+
+// Prints records as they come; columns are aligned within one record only.
+class Printer {
+ public:
+  Printer(bool verbose, bool as_json) : verbose_(verbose), json_(as_json) {}
+  void Add(const UsageRecord& record) {
+    total_ += record.size();
+    if (json_) {
+      GoJsonWriter w;
+      WriteUsageJson(w, record);
+      return Put(WithoutHtmlEscapes(w.text()) + "\n");
+    }
+    if (verbose_) {
+      WriteUsageVerbose(table_, record);
+    } else {
+      if (first_) WriteUsageHeader(table_);
+      WriteUsageRow(table_, record);
+    }
+    first_ = false;
+    Put(table_.Flush());
+  }
+  void Finish() {
+    if (json_) return;
+    table_.Write(StrCat("Total:\t", SizeText(total_), "\n"));
+    Put(table_.Flush());
+  }
+
+ private:
+  static void Put(const std::string& text) {
+    std::fputs(text.c_str(), stdout);
+    std::fflush(stdout);
+  }
+  bool verbose_, json_, first_ = true;
+  int64_t total_ = 0;
+  TabWriter table_;
+};
+
+absl::Status Run(const CancelToken& cancel, const flags::Values& values) {
+  BK_TRY(bool as_json, WantsJson(values));
+  BK_TRY(auto connection, Connect(cancel, values));
+  moby::buildkit::v1::PruneRequest request;
+  for (const std::string& filter : values.Strings("filter")) request.add_filter(filter);
+  request.set_all(values.Bool("all"));
+  request.set_keepduration(values.DurationNs("keep-duration"));
+  request.set_reservedspace(static_cast<int64_t>(values.Float("keep-storage-min") * kMegabyte));
+  request.set_maxusedspace(static_cast<int64_t>(values.Float("keep-storage") * kMegabyte));
+  request.set_minfreespace(static_cast<int64_t>(values.Float("free-storage") * kMegabyte));
+  CallContext context(cancel);
+  auto reader = moby::buildkit::v1::Control::NewStub(connection->channel())->Prune(context.get(), request);
+  Printer printer(values.Bool("verbose"), as_json);
+  UsageRecord record;
+  while (reader->Read(&record)) printer.Add(record);
+  absl::Status status = connection->FromCall(reader->Finish());
+  if (!status.ok()) return Error(status.code(), wire::RpcErrorText(status));
+  printer.Finish();
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+flags::Command MakePrune(const CancelToken& cancel) {
+  using flags::Kind;
+  flags::Command command{"prune", {}, "clean up build cache"};
+  command.flags = {
+      {"keep-duration", Kind::kDuration, "Keep data newer than this limit"},
+      {"keep-storage", Kind::kFloat, "Keep data below this limit (in MB)"},
+      {"keep-storage-min", Kind::kFloat, "Always allow data above this limit (in MB)"},
+      {"free-storage", Kind::kFloat, "Keep free data below this limit (in MB)"},
+      {"filter", Kind::kStrings, "Filter records", {"f"}},
+      {"all", Kind::kBool, "Include internal/frontend references"},
+      {"verbose", Kind::kBool, "Verbose output", {"v"}},
+      {"format", Kind::kString, "Format the output using the given Go template, e.g, '{{json .}}'"},
+  };
+  command.action = [cancel](const flags::Values& values) { return Run(cancel, values); };
+  return command;
+}
+
+}  // namespace bk::client

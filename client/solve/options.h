@@ -1,0 +1,56 @@
+// What a build is asked to do, as values; the command line fills it, Solve runs it.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <grpcpp/impl/service_type.h>
+
+#include "base/os/unique_fd.h"
+#include "client/session/blob_store.h"
+#include "llb/ops.pb.h"
+
+namespace bk::client {
+
+using Attributes = std::map<std::string, std::string>;
+
+struct ExportEntry {
+  std::string type;
+  Attributes attrs;
+  std::string directory;  // where files (local) or blobs (oci, docker without tar) go
+  os::UniqueFd file;      // where a tar-like stream goes
+};
+
+struct CacheEntry {
+  std::string type;
+  Attributes attrs;
+};
+
+struct SessionService {
+  std::string name;  // full name of the gRPC service
+  std::unique_ptr<grpc::Service> service;
+};
+
+struct SolveOptions {
+  std::string ref;       // id of the build
+  std::string frontend;  // with `frontend_attrs`; or a definition
+  Attributes frontend_attrs;
+  std::optional<pb::Definition> definition;
+  std::map<std::string, std::string> local_directories;            // name → path
+  std::map<std::string, std::shared_ptr<BlobStore>> oci_layouts;   // name → store
+  std::vector<ExportEntry> exports;
+  std::vector<CacheEntry> cache_exports, cache_imports;
+  std::vector<std::string> entitlements;
+  bool proxy_network = false;
+  std::vector<SessionService> services;  // offered to the daemon beside those that follow from the above
+};
+
+struct SolveResult {
+  Attributes exporter_response;
+  Attributes frontend_metadata;  // of a subrequest's result; empty otherwise
+};
+
+}  // namespace bk::client

@@ -1,0 +1,212 @@
+#include "client/solve/solve.h"
+
+#include <thread>
+
+#include "base/digest.h"
+#include "base/os/file.h"
+#include "base/suggest.h"
+#include "client/session/content.h"
+#include "client/session/file_send.h"
+#include "client/session/file_sync.h"
+#include "client/session/session.h"
+#include "client/solve/cache_stores.h"
+#include "client/solve/export_targets.h"
+#include "client/solve/gateway.h"
+#include "client/solve/oci_index.h"
+#include "control/control.grpc.pb.h"
+
+namespace bk::client {
+namespace {
+
+namespace api = moby::buildkit::v1;
+
+// How long the progress stream may be silent once the build is over.
+constexpr std::chrono::seconds kStatusInactivity(5);
+// How long the build may go on after another part of it failed.
+constexpr std::chrono::seconds kSolveAfterFailure(5);
+
+class Build {
+ public:
+  Build(const CancelToken& cancel, const Connection& connection, SolveOptions& options, CacheStores& cache, ExportTargets& targets, const StatusSink& on_status)
+      : connection_(connection), options_(options), cache_(cache), targets_(targets), on_status_(on_status), calls_(cancel), stub_(api::Control::NewStub(connection.channel())) {
+    OfferServices();
+    attrs_ = options.frontend_attrs;
+    if (!cache.imports_json.empty()) attrs_["cache-imports"] = cache.imports_json;
+  }
+
+  absl::StatusOr<SolveResult> Run() {
+    std::thread session([this] {
+      if (absl::Status status = session_.Run(CancelToken::Never(), connection_); !status.ok()) FailAfterSolve(status);
+    });
+    std::thread status([this] { FollowStatus(); });
+    std::thread gateway([this] { Gateway(); });
+    Control();
+    gateway.join();
+    session.join();
+    while (!status_over_.WaitFor(kStatusInactivity, [](bool& over) { return over; })) {
+      if (!TookMessage()) status_call_.Cancel();
+    }
+    status.join();
+    absl::Status failure = failure_.With([](absl::Status& first) { return first; });
+    if (!failure.ok()) return failure;
+    return std::move(result_);
+  }
+
+ private:
+  void OfferServices() {
+    for (SessionService& offer : options_.services) session_.Add(offer.name, std::move(offer.service));
+    if (!options_.local_directories.empty()) session_.Add(kFileSyncName, MakeFileSync(options_.local_directories));
+    std::map<std::string, std::shared_ptr<BlobStore>> stores = cache_.stores;
+    for (const auto& [name, store] : options_.oci_layouts) stores["oci:" + name] = store;
+    if (targets_.store != nullptr) stores[kExportStore] = targets_.store;
+    if (!stores.empty()) session_.Add(kContentName, MakeContent(std::move(stores)));
+    if (!targets_.files.empty()) session_.Add(kFileSendName, MakeFileSend(std::move(targets_.files)));
+  }
+
+  // The first failure is the build's; the others are its consequences.
+  void Fail(const absl::Status& status) {
+    failure_.With([&](absl::Status& first) {
+      if (first.ok()) first = status;
+    });
+    calls_.Cancel();
+  }
+
+  // For the other parts: when they fail the build mostly fails too, and its error says more.
+  void FailAfterSolve(const absl::Status& status) {
+    (void)solve_over_.WaitFor(kSolveAfterFailure, [](bool& over) { return over; });
+    Fail(status);
+  }
+
+  api::SolveRequest Request() const {
+    api::SolveRequest request;
+    request.set_ref(options_.ref);
+    request.set_session(session_.id());
+    request.mutable_frontendattrs()->insert(attrs_.begin(), attrs_.end());
+    auto add = [](auto* list, const CacheEntry& entry) {
+      auto* added = list->Add();
+      added->set_type(entry.type);
+      added->mutable_attrs()->insert(entry.attrs.begin(), entry.attrs.end());
+    };
+    api::CacheOptions* cache = request.mutable_cache();
+    for (const CacheEntry& entry : cache_.exports) add(cache->mutable_exports(), entry);
+    for (const CacheEntry& entry : cache_.imports) add(cache->mutable_imports(), entry);
+    for (const ExportEntry& entry : options_.exports) {
+      auto* exporter = request.add_exporters();
+      exporter->set_type(entry.type);
+      exporter->mutable_attrs()->insert(entry.attrs.begin(), entry.attrs.end());
+    }
+    if (!options_.exports.empty()) {
+      request.set_exporterdeprecated(options_.exports[0].type);
+      request.mutable_exporterattrsdeprecated()->insert(options_.exports[0].attrs.begin(), options_.exports[0].attrs.end());
+    }
+    for (const std::string& entitlement : options_.entitlements) request.add_entitlements(entitlement);
+    request.set_proxynetwork(options_.proxy_network);
+    return request;
+  }
+
+  void Control() {
+    {
+      CallContext context(calls_.token());
+      api::SolveResponse response;
+      absl::Status status = connection_.FromCall(stub_->Solve(context.get(), Request(), &response));
+      if (status.ok()) {
+        result_.exporter_response = {response.exporterresponse().begin(), response.exporterresponse().end()};
+      } else {
+        Fail(AnnotateCall(status, "failed to solve"));
+      }
+    }
+    TookMessage();
+    solve_over_.Change([](bool& over) { over = true; });
+    session_.Close();
+  }
+
+  void Gateway() {
+    GatewayRequest request{options_.ref, options_.frontend, attrs_, options_.definition, options_.cache_imports};
+    auto metadata = RunGateway(calls_.token(), connection_, request);
+    if (metadata.ok()) {
+      result_.frontend_metadata = *std::move(metadata);
+      return;
+    }
+    FailAfterSolve(metadata.status());
+  }
+
+  void FollowStatus() {
+    CallContext context(status_call_.token());
+    api::StatusRequest request;
+    request.set_ref(options_.ref);
+    auto reader = stub_->Status(context.get(), request);
+    api::StatusResponse message;
+    while (reader->Read(&message)) {
+      activity_.With([](int64_t& count) { count++; });
+      if (on_status_) on_status_(message);
+    }
+    absl::Status status = connection_.FromCall(reader->Finish());
+    bool build_failed = !failure_.With([](absl::Status& first) { return first.ok(); });
+    if (!status.ok() && !status_call_.token().cancelled() && !build_failed) FailAfterSolve(AnnotateCall(status, "failed to receive status"));
+    status_over_.Change([](bool& over) { over = true; });
+  }
+
+  // Whether a message came since the last time this was asked.
+  bool TookMessage() {
+    return activity_.With([this](int64_t& count) { return std::exchange(seen_, count) != count; });
+  }
+
+  const Connection& connection_;
+  SolveOptions& options_;
+  CacheStores& cache_;
+  ExportTargets& targets_;
+  const StatusSink& on_status_;
+  Attributes attrs_;
+  SolveResult result_;
+  Guarded<absl::Status> failure_;
+  CancelSource calls_;        // Solve and the gateway's calls
+  CancelSource status_call_;  // outlives the build
+  Guarded<bool> solve_over_, status_over_;
+  Guarded<int64_t> activity_;
+  int64_t seen_ = 0;
+  std::unique_ptr<api::Control::Stub> stub_;
+  Session session_;
+};
+
+absl::Status CheckWorkers(const CancelToken& cancel, const Connection& connection) {
+  CallContext context(cancel);
+  api::ListWorkersResponse workers;
+  absl::Status status = connection.FromCall(api::Control::NewStub(connection.channel())->ListWorkers(context.get(), {}, &workers));
+  return Annotate(AnnotateCall(status, "failed to list workers"), "listing workers for Build");
+}
+
+// Names what was written in the index.json of local caches and of a directory of blobs.
+absl::Status UpdateIndexes(const Attributes& response, const CacheStores& cache, const ExportTargets& targets) {
+  if (auto it = response.find("cache.manifest"); it != response.end() && !it->second.empty()) {
+    for (const auto& [directory, tag] : cache.tags) BK_RETURN_IF_ERROR(OciIndex(directory).Put(it->second, {{tag, true}}));
+  }
+  auto descriptor = response.find("containerimage.descriptor");
+  if (descriptor == response.end() || descriptor->second.empty() || targets.store == nullptr) return absl::OkStatus();
+  BK_TRY(std::string json, Base64Decode(descriptor->second));
+  std::vector<OciIndex::Name> names;
+  if (auto it = response.find("image.name"); it != response.end()) {
+    std::string_view rest = it->second;
+    while (true) {
+      size_t comma = rest.find(',');
+      names.push_back({std::string(rest.substr(0, comma)), false});
+      if (comma == std::string_view::npos) break;
+      rest.remove_prefix(comma + 1);
+    }
+  } else {
+    names.push_back({"latest", true});
+  }
+  return OciIndex(targets.store->path()).Put(json, names);
+}
+
+}  // namespace
+
+absl::StatusOr<SolveResult> Solve(const CancelToken& cancel, const Connection& connection, SolveOptions options, const StatusSink& on_status) {
+  BK_RETURN_IF_ERROR(CheckWorkers(cancel, connection));
+  BK_TRY(CacheStores cache, OpenCacheStores(options.cache_exports, options.cache_imports));
+  BK_TRY(ExportTargets targets, OpenExportTargets(options.exports));
+  BK_TRY(SolveResult result, Build(cancel, connection, options, cache, targets, on_status).Run());
+  BK_RETURN_IF_ERROR(UpdateIndexes(result.exporter_response, cache, targets));
+  return result;
+}
+
+}  // namespace bk::client
