@@ -1,0 +1,11 @@
+#include "tests/golden/layers/suites.h"
+
+using namespace bk::golden;
+
+constexpr Suite kSuites[] = {
+    {"layers/apply", &layers::RunApply},
+    {"layers/diff", &layers::RunDiff},
+    {"layers/mergediff", &layers::RunMergeDiff},
+};
+
+int main(int argc, char** argv) { return RunArea(argc, argv, "layers", kSuites); }
