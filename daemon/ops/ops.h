@@ -33,6 +33,7 @@ struct OpRequest {
   std::shared_ptr<const pb::Op> op;  // with vertex digests as inputs
   Platform platform;                 // normalised; of the op or the worker's default
   std::string name;                  // progress name of the vertex
+  exec::Resources resources;         // limits of an exec (OpMetadata.linux_resources)
 };
 
 class OpFactory {

@@ -1,0 +1,121 @@
+// The exec op: prepares the mounts of a step, runs its process, commits what it wrote.
+#include <sys/stat.h>
+
+#include "daemon/ops/build_error.h"
+#include "daemon/ops/cache_map.h"
+#include "daemon/ops/emulation.h"
+#include "daemon/ops/exec_mounts.h"
+#include "daemon/ops/fetch_context.h"
+#include "daemon/ops/op_base.h"
+#include "daemon/ops/result.h"
+#include "daemon/ops/step_log.h"
+#include "daemon/ops/step_process.h"
+#include "daemon/ops/step_secrets.h"
+
+namespace bk::ops {
+namespace {
+
+class ExecOp : public OpBase {
+ public:
+  ExecOp(const SharedParts& parts, const OpRequest& request) : OpBase(parts, request) {}
+
+  absl::StatusOr<solver::CacheMap> GetCacheMap(const CancelToken&, solver::OpContext&, int) override {
+    BK_TRY(MapPlan plan, PlanExec(op(), request_.platform, inputs()));
+    return MakeCacheMap(plan);
+  }
+
+  absl::StatusOr<std::vector<solver::ResultPtr>> Exec(const CancelToken& cancel, solver::OpContext& context, const std::vector<solver::ResultPtr>& inputs) override {
+    std::vector<cache::ImmutablePtr> refs;
+    for (const solver::ResultPtr& input : inputs) refs.push_back(input == nullptr ? nullptr : RefOf(input));
+    cache::FetchContext fetch = FetchOf(context);
+    BK_RETURN_IF_ERROR(BuildError(CheckBuilt()));
+    auto mounts = PrepareMounts(cancel, {parts_.cache, parts_.sessions, parts_.cache_mounts, fetch}, op(), refs);
+    if (!mounts.ok()) return BuildError(mounts.status());
+    auto process = Process(cancel, fetch);
+    if (!process.ok()) return BuildError(process.status());
+    process->readonly_root = mounts->readonly_root;
+    AddTraceSocket(*process, *mounts);
+    BK_RETURN_IF_ERROR(RunStep(cancel, context, *mounts, *process));
+    return Commit(cancel, *mounts);
+  }
+
+  absl::StatusOr<Permit> Acquire(const CancelToken& cancel) override { return AcquireSlot(cancel); }
+
+ private:
+  const pb::ExecOp& op() const { return request_.op->exec(); }
+
+  // What this machine or this daemon cannot do, said before anything is made.
+  absl::Status CheckBuilt() const {
+    for (const pb::CDIDevice& device : op().cdidevices()) {
+      if (!device.optional()) return Unimplemented("CDI devices are not built yet (", device.name(), ")");
+    }
+    return CheckCanRun(request_.platform, HostPlatform());
+  }
+
+  absl::StatusOr<exec::ProcessSpec> Process(const CancelToken& cancel, const cache::FetchContext& fetch) {
+    BK_TRY(exec::ProcessSpec process, ProcessOf(op(), request_));
+    for (const pb::SecretEnv& secret : op().secretenv()) {
+      if (secret.id().empty()) return Unknown("secret ID missing for ", Quote(secret.name()), " environment variable");
+      BK_TRY(auto value, FetchSecret(cancel, *parts_.sessions, fetch.session_ids, secret.id(), secret.optional()));
+      process.env.push_back(StrCat(secret.name(), "=", value.value_or("")));
+    }
+    return process;
+  }
+
+  // Last of the mounts: nothing of the step may hide it.
+  void AddTraceSocket(exec::ProcessSpec& process, PreparedMounts& mounts) const {
+    if (parts_.trace_socket.empty()) return;
+    AddTraceEnv(process.env);
+    struct stat st;
+    if (stat(parts_.trace_socket.c_str(), &st) < 0) return;
+    mounts.mounts.push_back({kTraceSocketDest, {{"bind", parts_.trace_socket, {"ro", "rbind"}}}, "", true});
+  }
+
+  absl::Status RunStep(const CancelToken& cancel, solver::OpContext& context, const PreparedMounts& mounts, const exec::ProcessSpec& process) {
+    std::string command = CommandLine(op());
+    if (auto modes = CheckModes(op()); !modes.ok()) return StartError(command, modes);
+    StepLog log(context.Progress());
+    exec::Stdio stdio;
+    stdio.output = [&](int stream, std::string_view bytes) { log.Write(stream, bytes); };
+    auto exit = parts_.executor->Run(cancel, "", mounts.root, mounts.mounts, process, stdio);
+    bool failed = !exit.ok() || !IsValidExit(process.valid_exit_codes, exit->code);
+    log.Finish(failed);
+    if (!exit.ok()) return StartError(command, exit.status());
+    return failed ? ExitError(command, *exit) : absl::OkStatus();
+  }
+
+  absl::StatusOr<std::vector<solver::ResultPtr>> Commit(const CancelToken& cancel, PreparedMounts& mounts) {
+    mounts.Unmount();
+    std::vector<solver::ResultPtr> results;
+    for (PreparedMounts::Output& output : mounts.outputs) {
+      cache::ImmutablePtr ref = output.unchanged;
+      if (output.written != nullptr) {
+        std::string id = output.written->Id();
+        auto committed = output.written->Commit(cancel);
+        if (!committed.ok()) return Annotate(committed.status(), StrCat("error committing ", id));
+        ref = *std::move(committed);
+      }
+      results.push_back(std::make_shared<RefResult>(std::move(ref)));
+    }
+    return results;
+  }
+};
+
+absl::Status CheckExec(const pb::ExecOp& op) {
+  if (!op.has_meta()) return InvalidArgument("invalid exec op with no meta");
+  if (op.meta().args_size() == 0) return InvalidArgument("invalid exec op with no args");
+  if (op.mounts_size() == 0) return InvalidArgument("invalid exec op with no mounts");
+  for (const pb::Mount& mount : op.mounts()) {
+    if (mount.dest() == "/") return absl::OkStatus();
+  }
+  return InvalidArgument("invalid exec op with no rootfs");
+}
+
+}  // namespace
+
+absl::StatusOr<OpPtr> MakeExecOp(const SharedParts& parts, const OpRequest& request) {
+  BK_RETURN_IF_ERROR(CheckExec(request.op->exec()));
+  return std::make_unique<ExecOp>(parts, request);
+}
+
+}  // namespace bk::ops

@@ -1,0 +1,38 @@
+// What the kinds of ops share, and how each is made (one row each in table.cc).
+#pragma once
+
+#include <memory>
+
+#include "daemon/ops/cache_mounts.h"
+#include "daemon/ops/ops.h"
+
+namespace bk::ops {
+
+using OpPtr = std::unique_ptr<solver::Op>;
+
+// With what the ops of one daemon share among themselves.
+struct SharedParts : OpParts {
+  CacheMounts* cache_mounts = nullptr;
+};
+
+absl::StatusOr<OpPtr> MakeSourceOp(const SharedParts& parts, const OpRequest& request);
+absl::StatusOr<OpPtr> MakeExecOp(const SharedParts& parts, const OpRequest& request);
+absl::StatusOr<OpPtr> MakeFileOp(const SharedParts& parts, const OpRequest& request);
+absl::StatusOr<OpPtr> MakeMergeOp(const SharedParts& parts, const OpRequest& request);
+absl::StatusOr<OpPtr> MakeDiffOp(const SharedParts& parts, const OpRequest& request);
+absl::StatusOr<OpPtr> MakePassthroughOp(const SharedParts& parts, const OpRequest& request);
+
+// An op of `request` with the parts of the daemon.
+class OpBase : public solver::Op {
+ protected:
+  OpBase(const SharedParts& parts, const OpRequest& request) : parts_(parts), request_(request) {}
+  int inputs() const { return request_.op->inputs_size(); }
+  // A slot of the daemon's parallelism.
+  absl::StatusOr<Permit> AcquireSlot(const CancelToken& cancel) {
+    return parts_.parallelism == nullptr ? absl::StatusOr<Permit>(Permit()) : parts_.parallelism->Acquire(cancel);
+  }
+  SharedParts parts_;
+  OpRequest request_;
+};
+
+}  // namespace bk::ops

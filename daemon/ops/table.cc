@@ -1,0 +1,45 @@
+// Every kind of op there is; docs/architecture.md names them in the same order.
+#include "daemon/ops/op_base.h"
+
+namespace bk::ops {
+namespace {
+
+struct OpRow {
+  pb::Op::OpCase kind;
+  const char* name;
+  absl::StatusOr<OpPtr> (*make)(const SharedParts&, const OpRequest&);  // null: not built yet
+};
+
+constexpr OpRow kOps[] = {
+    {pb::Op::kSource, "source", &MakeSourceOp},
+    {pb::Op::kExec, "exec", &MakeExecOp},
+    {pb::Op::kFile, "file", &MakeFileOp},
+    {pb::Op::kMerge, "merge", &MakeMergeOp},
+    {pb::Op::kDiff, "diff", &MakeDiffOp},
+    {pb::Op::kPassthrough, "passthrough", &MakePassthroughOp},
+    {pb::Op::kBuild, "build", nullptr},
+};
+
+class TableFactory : public OpFactory {
+ public:
+  explicit TableFactory(const OpParts& parts) : cache_mounts_(parts.cache), parts_{parts, &cache_mounts_} {}
+
+  absl::StatusOr<OpPtr> Make(const OpRequest& request) override {
+    for (const OpRow& row : kOps) {
+      if (row.kind != request.op->op_case()) continue;
+      if (row.make == nullptr) return Unimplemented("op of kind ", row.name, " is not built yet");
+      return row.make(parts_, request);
+    }
+    return InvalidArgument("op has no kind that this daemon knows");
+  }
+
+ private:
+  CacheMounts cache_mounts_;
+  SharedParts parts_;
+};
+
+}  // namespace
+
+std::unique_ptr<OpFactory> MakeOpFactory(const OpParts& parts) { return std::make_unique<TableFactory>(parts); }
+
+}  // namespace bk::ops
