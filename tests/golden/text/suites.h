@@ -5,6 +5,7 @@
 
 namespace bk::golden::text {
 
+absl::Status RunErrors(const Json& c, const std::string& dir);
 absl::Status RunReference(const Json& c, const std::string& dir);
 absl::Status RunPlatform(const Json& c, const std::string& dir);
 

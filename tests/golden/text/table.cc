@@ -3,6 +3,7 @@
 using namespace bk::golden;
 
 constexpr Suite kSuites[] = {
+    {"text/errors", &text::RunErrors},
     {"text/reference", &text::RunReference},
     {"text/platform", &text::RunPlatform},
 };
