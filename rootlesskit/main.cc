@@ -8,10 +8,10 @@
 #include "base/log.h"
 #include "rootlesskit/child/child.h"
 #include "rootlesskit/child/command.h"
-#include "rootlesskit/options.h"
+#include "rootlesskit/stage/options.h"
 #include "rootlesskit/parent/parent.h"
-#include "rootlesskit/protocol.h"
-#include "rootlesskit/report.h"
+#include "rootlesskit/stage/protocol.h"
+#include "rootlesskit/stage/report.h"
 
 namespace bk::rootlesskit {
 namespace {

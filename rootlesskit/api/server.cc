@@ -11,7 +11,7 @@
 
 #include "base/go_json.h"
 #include "base/os/file.h"
-#include "rootlesskit/options.h"
+#include "rootlesskit/stage/options.h"
 
 namespace bk::rootlesskit {
 namespace {

@@ -13,7 +13,7 @@
 
 #include "base/os/unique_fd.h"
 #include "base/status.h"
-#include "rootlesskit/protocol.h"
+#include "rootlesskit/stage/protocol.h"
 
 namespace bk::rootlesskit {
 

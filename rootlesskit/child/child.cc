@@ -18,8 +18,8 @@
 #include "rootlesskit/child/copy_up.h"
 #include "rootlesskit/child/mounts.h"
 #include "rootlesskit/child/network.h"
-#include "rootlesskit/protocol.h"
-#include "rootlesskit/report.h"
+#include "rootlesskit/stage/protocol.h"
+#include "rootlesskit/stage/report.h"
 
 namespace bk::rootlesskit {
 namespace {

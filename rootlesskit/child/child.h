@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/status.h"
-#include "rootlesskit/options.h"
+#include "rootlesskit/stage/options.h"
 
 namespace bk::rootlesskit {
 

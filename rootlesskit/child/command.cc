@@ -12,8 +12,8 @@
 #include "base/go_parse.h"
 #include "base/os/process.h"
 #include "base/os/reaper.h"
-#include "rootlesskit/report.h"
-#include "rootlesskit/signals.h"
+#include "rootlesskit/stage/report.h"
+#include "rootlesskit/stage/signals.h"
 
 namespace bk::rootlesskit {
 namespace {

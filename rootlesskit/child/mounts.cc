@@ -8,7 +8,7 @@
 
 #include "base/os/file.h"
 #include "base/os/unique_fd.h"
-#include "rootlesskit/report.h"
+#include "rootlesskit/stage/report.h"
 
 namespace bk::rootlesskit {
 namespace {

@@ -9,7 +9,7 @@
 #include "base/os/file.h"
 #include "rootlesskit/child/copy_up.h"
 #include "rootlesskit/net/interface.h"
-#include "rootlesskit/report.h"
+#include "rootlesskit/stage/report.h"
 
 namespace bk::rootlesskit {
 namespace {

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "base/status.h"
-#include "rootlesskit/options.h"
-#include "rootlesskit/protocol.h"
+#include "rootlesskit/stage/options.h"
+#include "rootlesskit/stage/protocol.h"
 
 namespace bk::rootlesskit {
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/status.h"
-#include "rootlesskit/protocol.h"
+#include "rootlesskit/stage/protocol.h"
 
 namespace bk::rootlesskit {
 

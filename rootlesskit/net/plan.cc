@@ -7,7 +7,7 @@
 
 #include "base/os/file.h"
 #include "base/os/process.h"
-#include "rootlesskit/report.h"
+#include "rootlesskit/stage/report.h"
 
 namespace bk::rootlesskit {
 namespace {

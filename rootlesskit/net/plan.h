@@ -7,8 +7,8 @@
 
 #include "base/status.h"
 #include "rootlesskit/net/cidr.h"
-#include "rootlesskit/options.h"
-#include "rootlesskit/protocol.h"
+#include "rootlesskit/stage/options.h"
+#include "rootlesskit/stage/protocol.h"
 
 namespace bk::rootlesskit {
 

@@ -9,7 +9,7 @@
 #include <cerrno>
 
 #include "base/os/file.h"
-#include "rootlesskit/report.h"
+#include "rootlesskit/stage/report.h"
 
 namespace bk::rootlesskit {
 namespace {

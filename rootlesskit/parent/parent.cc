@@ -20,9 +20,9 @@
 #include "rootlesskit/parent/id_map.h"
 #include "rootlesskit/parent/preflight.h"
 #include "rootlesskit/parent/state_dir.h"
-#include "rootlesskit/protocol.h"
-#include "rootlesskit/report.h"
-#include "rootlesskit/signals.h"
+#include "rootlesskit/stage/protocol.h"
+#include "rootlesskit/stage/report.h"
+#include "rootlesskit/stage/signals.h"
 
 extern char** environ;
 

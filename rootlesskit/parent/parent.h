@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/status.h"
-#include "rootlesskit/options.h"
+#include "rootlesskit/stage/options.h"
 
 namespace bk::rootlesskit {
 

@@ -6,7 +6,7 @@
 
 #include "base/os/file.h"
 #include "base/os/userns.h"
-#include "rootlesskit/report.h"
+#include "rootlesskit/stage/report.h"
 
 namespace bk::rootlesskit {
 namespace {

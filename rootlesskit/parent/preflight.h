@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "base/status.h"
-#include "rootlesskit/options.h"
+#include "rootlesskit/stage/options.h"
 
 namespace bk::rootlesskit {
 

@@ -1,4 +1,4 @@
-#include "rootlesskit/protocol.h"
+#include "rootlesskit/stage/protocol.h"
 
 #include <sys/socket.h>
 

@@ -1,4 +1,4 @@
-#include "rootlesskit/options.h"
+#include "rootlesskit/stage/options.h"
 
 #include <algorithm>
 #include <span>

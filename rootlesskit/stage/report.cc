@@ -1,4 +1,4 @@
-#include "rootlesskit/report.h"
+#include "rootlesskit/stage/report.h"
 
 #include <sys/wait.h>
 #include <unistd.h>

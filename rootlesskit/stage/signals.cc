@@ -1,4 +1,4 @@
-#include "rootlesskit/signals.h"
+#include "rootlesskit/stage/signals.h"
 
 #include <signal.h>
 #include <unistd.h>
