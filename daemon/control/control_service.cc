@@ -2,9 +2,11 @@
 
 #include <ctime>
 
+#include "base/filter.h"
 #include "base/version.h"
 #include "daemon/control/convert.h"
 #include "daemon/control/status_queue.h"
+#include "daemon/llb/error_details.h"
 
 namespace bk::control {
 namespace {
@@ -25,6 +27,16 @@ std::string Rfc3339Now() {
   strftime(seconds, sizeof seconds, "%Y-%m-%dT%H:%M:%S", &parts);
   snprintf(text, sizeof text, "%s.%09ldZ", seconds, now.tv_nsec);
   return text;
+}
+
+FilterFields WorkerFields(const frontend::WorkerInfo& worker) {
+  return [&worker](const std::string& field) -> std::optional<std::string> {
+    constexpr std::string_view kLabels = "labels.";
+    if (field == "id") return worker.id;
+    if (!field.starts_with(kLabels)) return std::nullopt;
+    auto label = worker.labels.find(field.substr(kLabels.size()));
+    return label == worker.labels.end() ? std::nullopt : std::optional(label->second);
+  };
 }
 
 session::ConnectedSessions::Headers SessionHeaders(const grpc::CallbackServerContext& context) {
@@ -54,8 +66,10 @@ grpc::ServerUnaryReactor* ControlService::Info(grpc::CallbackServerContext* cont
 }
 
 grpc::ServerUnaryReactor* ControlService::ListWorkers(grpc::CallbackServerContext* context, const api::ListWorkersRequest* request, api::ListWorkersResponse* response) {
-  if (request->filter_size() > 0) return wire::Answer(context, Unimplemented("worker filters are not built yet"));
+  auto filter = Filter::Parse({request->filter().begin(), request->filter().end()});
+  if (!filter.ok()) return wire::Answer(context, llb::ForClients(filter.status()));
   for (const frontend::WorkerInfo& worker : parts_.engine->parts().workers) {
+    if (!filter->Matches(WorkerFields(worker))) continue;
     auto* record = response->add_record();
     record->set_id(worker.id);
     for (const auto& [key, value] : worker.labels) (*record->mutable_labels())[key] = value;
@@ -78,9 +92,10 @@ grpc::ServerUnaryReactor* ControlService::DiskUsage(grpc::CallbackServerContext*
   std::vector<std::string> filter(request->filter().begin(), request->filter().end());
   int64_t age_limit_ns = request->agelimit();
   return wire::RunUnary<api::DiskUsageResponse>(*tasks_, context, response, [this, filter, age_limit_ns](const CancelToken& cancel, api::DiskUsageResponse& out) -> absl::Status {
-    BK_TRY(auto records, parts_.engine->parts().cache->DiskUsage(cancel, filter));
+    auto records = parts_.engine->parts().cache->DiskUsage(cancel, filter);
+    if (!records.ok()) return llb::ForClients(records.status());
     int64_t oldest = age_limit_ns > 0 ? solver::NowNs() - age_limit_ns : 0;
-    for (const cache::UsageRecord& record : records) {
+    for (const cache::UsageRecord& record : *records) {
       if (record.last_used_ns >= oldest || oldest == 0) *out.add_record() = ToWire(record);
     }
     return absl::OkStatus();
@@ -96,7 +111,8 @@ grpc::ServerWriteReactor<api::UsageRecord>* ControlService::Prune(grpc::Callback
   options.max_used_bytes = request->maxusedspace();
   options.min_free_bytes = request->minfreespace();
   return wire::RunServerStream<api::UsageRecord>(*tasks_, [this, options](const CancelToken& cancel, wire::Writer<api::UsageRecord>& writer) {
-    return parts_.engine->parts().cache->Prune(cancel, {options}, [&](const cache::UsageRecord& record) { writer.Write(ToWire(record)).IgnoreError(); });
+    absl::Status status = parts_.engine->parts().cache->Prune(cancel, {options}, [&](const cache::UsageRecord& record) { writer.Write(ToWire(record)).IgnoreError(); });
+    return llb::ForClients(status);
   });
 }
 
@@ -112,6 +128,7 @@ grpc::ServerUnaryReactor* ControlService::Solve(grpc::CallbackServerContext* con
 absl::Status ControlService::RunBuild(const CancelToken& client, const api::SolveRequest& request, api::SolveResponse& response) {
   CancelSource cancel(client);
   CancelCallback on_shutdown(shutdown_, [&] { cancel.Cancel(Unavailable("the daemon is shutting down")); });
+  // A client that goes away ends its build; so does the daemon.
   BK_TRY(llb::BuildRequest build, FromWire(request));
   if (!build.internal) history_->Started(request);
   auto outcome = parts_.engine->Solve(cancel.token(), build);
@@ -148,15 +165,18 @@ grpc::ServerBidiReactor<api::BytesMessage, api::BytesMessage>* ControlService::S
       });
 }
 
-grpc::ServerWriteReactor<api::BuildHistoryEvent>* ControlService::ListenBuildHistory(grpc::CallbackServerContext*, const api::BuildHistoryRequest* request) {
+grpc::ServerWriteReactor<api::BuildHistoryEvent>* ControlService::ListenBuildHistory(grpc::CallbackServerContext* context, const api::BuildHistoryRequest* request) {
+  context->AddInitialMetadata("buildkit-current-timestamp", Rfc3339Now());
   return wire::RunServerStream<api::BuildHistoryEvent>(*tasks_, [this, request = *request](const CancelToken& cancel, wire::Writer<api::BuildHistoryEvent>& writer) {
+    writer.SendHeaders();
     return history_->Listen(cancel, request, [&](const api::BuildHistoryEvent& event) { return writer.Write(event); });
   });
 }
 
 grpc::ServerUnaryReactor* ControlService::UpdateBuildHistory(grpc::CallbackServerContext* context, const api::UpdateBuildHistoryRequest* request, api::UpdateBuildHistoryResponse*) {
-  if (request->pinned() || !request->delete_()) return wire::Answer(context, Unimplemented("pinning and finalizing of history records are not built yet"));
-  return wire::Answer(context, history_->Delete(request->ref()));
+  if (request->delete_()) return wire::Answer(context, history_->Delete(request->ref()));
+  if (request->finalize()) return wire::Answer(context, absl::OkStatus());  // there are no traces to wait for
+  return wire::Answer(context, history_->SetPinned(request->ref(), request->pinned()));
 }
 
 }  // namespace bk::control

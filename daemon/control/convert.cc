@@ -1,12 +1,15 @@
 #include "daemon/control/convert.h"
 
+#include "base/go_parse.h"
+
 namespace bk::control {
 namespace {
 
-// SOURCE_DATE_EPOCH of the build goes to every exporter that has none of its own.
+// SOURCE_DATE_EPOCH of the build goes to every exporter that has none of its own. A text that is no time means nothing.
 void ShareSourceDateEpoch(llb::BuildRequest& build) {
   auto epoch = build.frontend_attrs.find("build-arg:SOURCE_DATE_EPOCH");
   if (epoch == build.frontend_attrs.end()) return;
+  if (!epoch->second.empty() && !ParseInt(epoch->second).ok()) return;
   for (llb::ExportRequest& exporter : build.exporters) exporter.attrs.try_emplace("source-date-epoch", epoch->second);
 }
 
@@ -24,7 +27,9 @@ absl::Status RefuseWhatIsNotBuilt(const api::SolveRequest& request) {
   if (request.enablesessionexporter()) return Unimplemented("session exporters are not built yet");
   if (request.proxynetwork()) return Unimplemented("the proxy network is not built yet");
   int64_t version = request.compatibilityversion();
-  if (version != 0 && version != 30) return Unimplemented("compatibility version ", version, " is not built yet");
+  if (version > 30) return Unknown("unsupported compatibility-version ", version, ": upgrade buildkit (max supported: 30)");
+  if (version == 10 || version == 20) return Unimplemented("compatibility version ", version, " is not built yet");
+  if (version != 0 && version != 30) return Unknown("unsupported compatibility-version ", version, " (supported: [10 20 30])");
   return absl::OkStatus();
 }
 

@@ -1,5 +1,6 @@
 #include "daemon/control/history.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "daemon/control/convert.h"
@@ -53,21 +54,32 @@ void History::Completed(const std::string& ref, const absl::Status& status, cons
 }
 
 absl::Status History::Delete(const std::string& ref) {
-  state_.Change([&](State& s) {
+  bool found = state_.Change([&](State& s) {
+    size_t before = s.records.size();
     for (auto it = s.records.begin(); it != s.records.end();) {
-      if (it->ref() == ref) {
-        Add(s, api::DELETED, *it);
-        it = s.records.erase(it);
-      } else {
+      if (it->ref() != ref) {
         ++it;
+        continue;
       }
+      Add(s, api::DELETED, *it);
+      it = s.records.erase(it);
     }
+    return s.records.size() != before;
   });
-  return absl::OkStatus();
+  return found ? absl::OkStatus() : Unknown("lease ", Quote("ref_" + ref), ": not found");
+}
+
+absl::Status History::SetPinned(const std::string& ref, bool pinned) {
+  bool found = state_.With([&](State& s) {
+    return std::any_of(s.records.begin(), s.records.end(), [&](const api::BuildHistoryRecord& record) { return record.ref() == ref; });
+  });
+  if (!found) return Unknown("failed to retrieve ref ", ref, ": file does not exist");
+  return pinned ? Unimplemented("pinning of history records is not built yet") : absl::OkStatus();
 }
 
 absl::Status History::Listen(const CancelToken& cancel, const api::BuildHistoryRequest& request, const std::function<absl::Status(const api::BuildHistoryEvent&)>& send) {
   if (request.filter_size() > 0) return Unimplemented("history filters are not built yet");
+  if (request.limit() < 0) return Unknown("invalid limit ", request.limit());
   uint64_t next = 0;
   std::vector<api::BuildHistoryEvent> batch;
   state_.With([&](State& s) {

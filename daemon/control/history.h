@@ -21,7 +21,10 @@ class History {
   void Completed(const std::string& ref, const absl::Status& status, const std::map<std::string, std::string>& exporter_response);
   // Sends what is known, then (unless EarlyExit) what happens until `cancel`.
   absl::Status Listen(const CancelToken& cancel, const api::BuildHistoryRequest& request, const std::function<absl::Status(const api::BuildHistoryEvent&)>& send);
-  absl::Status Delete(const std::string& ref);  // missing is fine
+  // Unknown with the reference's texts for a ref that it does not know.
+  absl::Status Delete(const std::string& ref);
+  // Pinning is not built yet: records end with the daemon.
+  absl::Status SetPinned(const std::string& ref, bool pinned);
 
  private:
   struct State {

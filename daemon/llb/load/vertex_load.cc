@@ -29,6 +29,10 @@ void SetPlatform(const Platform& platform, pb::Platform& out) {
   for (const std::string& feature : platform.os_features) out.add_osfeatures(feature);
 }
 
+exec::Resources ResourcesOf(const pb::LinuxResources& limits) {
+  return {limits.memory(), limits.memoryswap(), limits.cpushares(), limits.cpuperiod(), limits.cpuquota(), limits.cpusetcpus(), limits.cpusetmems()};
+}
+
 // Vertices hold each other by shared_ptr; a chain of 100,000 must not be destroyed by 100,000 nested calls.
 void DeleteVertex(const solver::Vertex* vertex) {
   thread_local std::vector<const solver::Vertex*>* pending = nullptr;
@@ -248,10 +252,12 @@ void Loader::MakeVertex(Entry& entry) {
     loaded.metadata = *entry.metadata;
   }
   loaded.op = std::make_shared<const pb::Op>(std::move(entry.op));
-  vertex->make_op = [factory = options_.ops, op = loaded.op, platform, name = vertex->name]() -> absl::StatusOr<std::unique_ptr<solver::Op>> {
+  ops::OpRequest request{loaded.op, std::move(platform), vertex->name, {}};
+  if (loaded.op->has_exec()) request.resources = ResourcesOf(loaded.metadata.linux_resources());
+  vertex->make_op = [factory = options_.ops, request = std::move(request)]() -> absl::StatusOr<std::unique_ptr<solver::Op>> {
     if (factory == nullptr) return Internal("this vertex cannot be run");
-    BK_RETURN_IF_ERROR(CheckMeaning(*op));
-    return factory->Make({op, platform, name});
+    BK_RETURN_IF_ERROR(CheckMeaning(*request.op));
+    return factory->Make(request);
   };
   entry.made = std::shared_ptr<const solver::Vertex>(vertex.release(), &DeleteVertex);
   loaded_.ops.emplace(entry.vertex.str(), std::move(loaded));

@@ -1,0 +1,189 @@
+#include "daemon/llb/bridge.h"
+
+#include <doctest/doctest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/unit/daemon/llb/engine_fakes.h"
+
+using namespace bk;
+using namespace bk::fakes;
+
+namespace {
+
+// A bridge over a job of its own, and a ref of one tree.
+struct BridgeFixture : EngineFixture {
+  std::shared_ptr<DirRef> tree = std::make_shared<DirRef>("A");
+  std::unique_ptr<solver::Job> job = *solver.NewJob("build");
+  llb::Build build{engine->parts(), *job, "session", {}};
+  llb::BuildBridge bridge{build};
+  CancelToken cancel;
+
+  explicit BridgeFixture(std::map<std::string, frontend::Frontend*> frontends = {}) : EngineFixture(std::move(frontends)) {
+    ops.trees["tree://a"] = tree;
+    job->SetSession("session");
+  }
+  frontend::RefPtr Ref(const std::string& identifier = "tree://a") {
+    frontend::SolveRequest request;
+    request.definition = Tree(identifier);
+    return bridge.Solve(cancel, request)->ref;
+  }
+};
+
+std::vector<std::string> Types(const absl::Status& status) {
+  std::vector<std::string> out;
+  for (const auto& detail : Details(status)) out.push_back(detail.type);
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("a ref is computed when it is needed, and once") {
+  BridgeFixture f;
+  frontend::RefPtr ref = f.Ref();
+  CHECK(f.ops.executed == 0);
+  CHECK(ref->Evaluate(f.cancel).ok());
+  CHECK(ref->Evaluate(f.cancel).ok());
+  CHECK(f.ops.executed == 1);
+}
+
+TEST_CASE("files of a ref: whole, in part, and only regular ones") {
+  BridgeFixture f;
+  REQUIRE(os::WriteFile(f.tree->path() + "/hello", "0123456789", 0644).ok());
+  REQUIRE(symlink("/hello", (f.tree->path() + "/link").c_str()) == 0);
+  REQUIRE(symlink("../../../../etc/hostname", (f.tree->path() + "/escape").c_str()) == 0);
+  REQUIRE(mkfifo((f.tree->path() + "/pipe").c_str(), 0600) == 0);
+  auto ref = f.Ref();
+  auto read = [&](const std::string& path, int64_t offset = 0, int64_t length = -1) { return f.bridge.ReadFile(f.cancel, *ref, path, offset, length); };
+  CHECK(*read("hello") == "0123456789");
+  CHECK(*read("/link", 3, 4) == "3456");
+  CHECK(*read("hello", 8, 100) == "89");
+  CHECK(*read("hello", 100, 1) == "");
+  CHECK(Message(read("/none").status()) == "open /none: no such file or directory");
+  CHECK(Message(read("/pipe").status()) == "/pipe is not a regular file");
+  CHECK(Message(read("/").status()) == "/ is not a regular file");
+  CHECK_FALSE(read("escape").ok());
+  CHECK(Types(read("/none").status()) == std::vector<std::string>{"errdefs.Solve"});
+}
+
+TEST_CASE("a file that no message can carry is refused, its parts are not") {
+  BridgeFixture f;
+  std::string big = f.tree->path() + "/big";
+  REQUIRE(os::WriteFile(big, "x", 0644).ok());
+  REQUIRE(truncate(big.c_str(), int64_t{1} << 40) == 0);
+  auto ref = f.Ref();
+  CHECK(f.bridge.ReadFile(f.cancel, *ref, "big", 0, -1).status().code() == absl::StatusCode::kResourceExhausted);
+  CHECK(f.bridge.ReadFile(f.cancel, *ref, "big", 0, 1)->size() == 1);
+}
+
+TEST_CASE("directories and single entries of a ref") {
+  BridgeFixture f;
+  REQUIRE(os::WriteFile(f.tree->path() + "/b.txt", "bb", 0640).ok());
+  REQUIRE(os::WriteFile(f.tree->path() + "/a.md", "", 0644).ok());
+  REQUIRE(os::MakeDirs(f.tree->path() + "/dir/below", 0755).ok());
+  auto ref = f.Ref();
+  auto all = f.bridge.ReadDir(f.cancel, *ref, "/", "");
+  REQUIRE(all.ok());
+  REQUIRE(all->size() == 3);
+  CHECK((*all)[0].path == "a.md");
+  CHECK((*all)[1].mode == 0640);
+  CHECK((*all)[2].mode == (1u << 31 | 0755));
+  CHECK(f.bridge.ReadDir(f.cancel, *ref, "/", "*.txt")->size() == 1);
+  CHECK_FALSE(f.bridge.ReadDir(f.cancel, *ref, "/none", "").ok());
+  auto stat = f.bridge.StatFile(f.cancel, *ref, "dir/../b.txt");
+  REQUIRE(stat.ok());
+  CHECK(stat->path == "b.txt");
+  CHECK(stat->size_bytes == 2);
+  CHECK((f.bridge.StatFile(f.cancel, *ref, "/")->mode & 1u << 31) != 0);
+  CHECK(f.bridge.StatFile(f.cancel, *ref, "/none").status().code() == absl::StatusCode::kNotFound);
+}
+
+TEST_CASE("the empty tree has no files") {
+  BridgeFixture f;
+  f.ops.trees["tree://a"] = nullptr;
+  auto ref = f.Ref();
+  CHECK(f.bridge.ReadDir(f.cancel, *ref, "/", "")->empty());
+  CHECK_FALSE(f.bridge.ReadFile(f.cancel, *ref, "x", 0, -1).ok());
+}
+
+TEST_CASE("errors name the failed op to frontends, and the frontend to clients") {
+  ScriptedFrontend reading([](const CancelToken& cancel, frontend::Bridge& bridge) -> absl::StatusOr<frontend::Result> {
+    DefinitionWriter writer;
+    frontend::SolveRequest request;
+    request.definition = writer.Share(writer.Source("fail://broken"));
+    BK_TRY(frontend::Result result, bridge.Solve(cancel, request));
+    BK_RETURN_IF_ERROR(bridge.ReadFile(cancel, *result.ref, "Dockerfile", 0, -1));
+    return result;
+  });
+  BridgeFixture f({{"reading", &reading}});
+  frontend::SolveRequest request;
+  request.frontend = "reading";
+  absl::Status status = f.bridge.Solve(f.cancel, request).status();
+  CHECK(Types(status) == std::vector<std::string>{"errdefs.Vertex", "errdefs.Solve", "errdefs.Frontend", "errdefs.Solve"});
+  auto details = Details(status);
+  CHECK(details[1].json.find("fail://broken") != std::string::npos);
+  CHECK(details[3].json == details[1].json);
+  CHECK(details[2].json == R"({"name":"reading"})");
+  CHECK(Types(f.bridge.SolveRoot(f.cancel, request).status()).size() == 3);
+}
+
+TEST_CASE("gateway.v0 is refused by name, except for the frontend that is built in") {
+  ScriptedFrontend dockerfile([](const CancelToken&, frontend::Bridge&) { return frontend::Result(); });
+  BridgeFixture f({{"dockerfile.v0", &dockerfile}});
+  frontend::SolveRequest request;
+  request.frontend = "gateway.v0";
+  CHECK(Message(f.bridge.Solve(f.cancel, request).status()) == "no source specified for gateway");
+  request.frontend_opts["source"] = "docker/dockerfile:1";
+  CHECK(f.bridge.Solve(f.cancel, request).status().code() == absl::StatusCode::kUnimplemented);
+  request.frontend_opts["source"] = "dockerfile.v0";
+  CHECK(f.bridge.Solve(f.cancel, request).ok());
+}
+
+TEST_CASE("images are resolved in a vertex of their own") {
+  BridgeFixture f;
+  frontend::Bridge::ResolveOptions options;
+  options.log_name = "[internal] load metadata for docker.io/library/alpine:latest";
+  options.resolve_mode = "local";
+  auto image = f.bridge.ResolveImageConfig(f.cancel, "docker.io/library/alpine:latest", options);
+  REQUIRE(image.ok());
+  CHECK(image->ref == "docker.io/library/alpine:latest");
+  CHECK(image->config == "{}");
+  CHECK(f.sources.asked == "docker-image://docker.io/library/alpine:latest");
+  CHECK(f.sources.sessions == std::vector<std::string>{"session"});
+  CHECK(f.sources.mode == source::ImageResolveOptions::Mode::kPreferLocal);
+  CHECK(Message(f.bridge.ResolveImageConfig(f.cancel, "missing:1", options).status()) ==
+        "failed to resolve source metadata for docker.io/library/missing:1: docker.io/library/missing:1: not found");
+  CHECK(Message(f.bridge.ResolveImageConfig(f.cancel, "UPPER", options).status()).starts_with("could not parse reference \"UPPER\": "));
+  options.resolve_mode = "sometimes";
+  CHECK_FALSE(f.bridge.ResolveImageConfig(f.cancel, "alpine", options).ok());
+  f.job.reset();
+  RecordingSink said = f.Watched();
+  REQUIRE(said.Last("[internal] load metadata for docker.io/library/alpine:latest") != nullptr);
+  CHECK(said.vertices[0].digest == DigestOf("docker-image://docker.io/library/alpine:latestlinux/amd64"));
+}
+
+TEST_CASE("metadata of sources: images have a digest, directories nothing, others are not built") {
+  BridgeFixture f;
+  pb::SourceOp op;
+  op.set_identifier("docker-image://docker.io/library/alpine:latest");
+  frontend::Bridge::ResolveOptions options;
+  options.no_config = true;
+  auto meta = f.bridge.ResolveSourceMeta(f.cancel, op, options);
+  REQUIRE(meta.ok());
+  CHECK(meta->image_digest == DigestOf("image").str());
+  CHECK(meta->image_config.empty());
+  op.set_identifier("local://context");
+  CHECK(f.bridge.ResolveSourceMeta(f.cancel, op, options)->identifier == "local://context");
+  op.set_identifier("git://example.com/a.git");
+  CHECK(f.bridge.ResolveSourceMeta(f.cancel, op, options).status().code() == absl::StatusCode::kUnimplemented);
+}
+
+TEST_CASE("warnings reach the client with their vertex") {
+  BridgeFixture f;
+  solver::WarningEvent warning;
+  warning.short_text = "look";
+  CHECK(f.bridge.Warn(DigestOf("v"), warning).ok());
+  f.job.reset();
+  REQUIRE(f.Watched().warnings.size() == 1);
+  CHECK(f.Watched().warnings[0].vertex == DigestOf("v"));
+}

@@ -1,0 +1,162 @@
+#include "daemon/llb/load/vertex_load.h"
+
+#include <doctest/doctest.h>
+
+#include "daemon/llb/load/op_check.h"
+#include "daemon/llb/load/op_codec.h"
+#include "tests/unit/daemon/llb/definitions.h"
+
+using namespace bk;
+using namespace bk::llb;
+using fakes::DefinitionWriter;
+
+namespace {
+
+absl::StatusOr<LoadedDefinition> Load(const pb::Definition& definition, std::set<std::string> entitlements = {}) {
+  LoadOptions options;
+  options.default_platform = {"linux", "amd64", "", "", {}};
+  options.entitlements = std::move(entitlements);
+  return LoadDefinition(CancelToken(), definition, options);
+}
+
+struct RefusingFactory : ops::OpFactory {
+  absl::StatusOr<std::unique_ptr<solver::Op>> Make(const ops::OpRequest& request) override {
+    asked = request;
+    return Unknown("made");
+  }
+  ops::OpRequest asked;
+};
+
+}  // namespace
+
+TEST_CASE("a chain of 100,000 ops loads, and ends, without recursion") {
+  DefinitionWriter writer;
+  std::string last = writer.Source("docker-image://docker.io/library/busybox:latest");
+  for (int i = 0; i < 100'000; i++) last = writer.Add(DefinitionWriter::Exec("x"), {last});
+  auto loaded = Load(writer.Finish(last));
+  REQUIRE(loaded.ok());
+  CHECK(loaded->ops.size() == 100'001);
+  solver::VertexPtr root = loaded->root.vertex;
+  *loaded = {};
+  root.reset();
+}
+
+TEST_CASE("the names of merges of merges stay short") {
+  DefinitionWriter writer;
+  pb::Op merge;
+  merge.mutable_merge();
+  std::string last = writer.Source("local://context");
+  for (int i = 0; i < 200; i++) last = writer.Add(merge, {last, last});
+  auto loaded = Load(writer.Finish(last));
+  REQUIRE(loaded.ok());
+  CHECK(loaded->root.vertex->name.size() <= 4096);
+}
+
+TEST_CASE("too many ops are refused before any is decoded") {
+  pb::Definition definition;
+  for (int i = 0; i <= kMaxOps; i++) definition.add_def();
+  CHECK(Load(definition).status().code() == absl::StatusCode::kResourceExhausted);
+}
+
+TEST_CASE("a cancelled load ends") {
+  DefinitionWriter writer;
+  CancelSource cancel;
+  cancel.Cancel();
+  auto loaded = LoadDefinition(cancel.token(), writer.Finish(writer.Source("local://a")), {});
+  CHECK(loaded.status().code() == absl::StatusCode::kCancelled);
+}
+
+TEST_CASE("metadata belongs to the raw bytes, platforms are filled in after the digest") {
+  DefinitionWriter writer;
+  std::string raw = writer.Source("local://a");
+  writer.Metadata(raw).set_ignore_cache(true);
+  (*writer.Metadata(raw).mutable_description())["llb.customname"] = "mine";
+  writer.Metadata(raw).mutable_progress_group()->set_id("g");
+  auto loaded = Load(writer.Finish(raw));
+  REQUIRE(loaded.ok());
+  const solver::Vertex& vertex = *loaded->root.vertex;
+  CHECK(vertex.digest.str() == raw);
+  CHECK(vertex.name == "mine");
+  CHECK(vertex.ignore_cache);
+  CHECK(vertex.progress_group->id == "g");
+  CHECK(loaded->ops.at(raw).op->platform().architecture() == "amd64");
+}
+
+TEST_CASE("steps need what they ask for") {
+  DefinitionWriter writer;
+  pb::Op op = DefinitionWriter::Exec("x");
+  op.mutable_exec()->set_network(pb::HOST);
+  pb::Definition definition = writer.Finish(writer.Add(op, {writer.Source("local://a")}));
+  CHECK(Message(Load(definition).status()) == "network.host is not allowed");
+  CHECK(Load(definition, {"network.host"}).ok());
+}
+
+TEST_CASE("devices: optional ones are left out, others need the entitlement") {
+  pb::Op op = DefinitionWriter::Exec("x");
+  auto* device = op.mutable_exec()->add_cdidevices();
+  device->set_name("vendor.com/gpu=0");
+  CHECK(Message(CheckEntitlements(op, {})) == "device vendor.com/gpu=0 is requested by the build but not allowed");
+  CHECK(CheckEntitlements(op, {"device"}).ok());
+  device->set_optional(true);
+  CHECK(CheckEntitlements(op, {}).ok());
+  CHECK(op.exec().cdidevices().empty());
+}
+
+TEST_CASE("an unknown value of an enumeration is never taken for a known one") {
+  RefusingFactory factory;
+  auto make = [&](auto change) {
+    DefinitionWriter writer;
+    pb::Op op = DefinitionWriter::Exec("x");
+    change(*op.mutable_exec());
+    LoadOptions options;
+    options.ops = &factory;
+    auto loaded = LoadDefinition(CancelToken(), writer.Finish(writer.Add(op, {writer.Source("local://a")})), options);
+    REQUIRE(loaded.ok());
+    return Message(loaded->root.vertex->make_op().status());
+  };
+  CHECK(make([](pb::ExecOp&) {}) == "made");
+  CHECK(factory.asked.name == "x");
+  CHECK(make([](pb::ExecOp& e) { e.set_security(static_cast<pb::SecurityMode>(7)); }) == "unknown value 7 of SecurityMode in field \"security\"");
+  CHECK(make([](pb::ExecOp& e) { e.set_network(static_cast<pb::NetMode>(99)); }) == "unknown value 99 of NetMode in field \"network\"");
+  CHECK(make([](pb::ExecOp& e) { e.mutable_mounts(0)->set_mounttype(static_cast<pb::MountType>(77)); }) == "unknown value 77 of MountType in field \"mountType\"");
+  CHECK(make([](pb::ExecOp& e) { e.mutable_mounts(0)->mutable_cacheopt()->set_sharing(static_cast<pb::CacheSharingOpt>(42)); }) ==
+        "unknown value 42 of CacheSharingOpt in field \"sharing\"");
+}
+
+TEST_CASE("indexes of inputs and outputs must exist") {
+  pb::Op op = DefinitionWriter::Exec("x");
+  op.add_inputs();
+  CHECK(CheckMeaning(op).ok());
+  op.mutable_exec()->mutable_mounts(0)->set_input(1);
+  CHECK_FALSE(CheckMeaning(op).ok());
+  op.mutable_exec()->mutable_mounts(0)->set_input(-2);
+  CHECK_FALSE(CheckMeaning(op).ok());
+  op.mutable_exec()->mutable_mounts(0)->set_input(-1);
+  op.mutable_exec()->mutable_mounts(0)->set_output(5);
+  CHECK_FALSE(CheckMeaning(op).ok());
+
+  pb::Op file;
+  file.add_inputs();
+  file.mutable_file()->add_actions()->set_secondaryinput(1);  // its own result
+  CHECK_FALSE(CheckMeaning(file).ok());
+  file.mutable_file()->add_actions()->set_input(1);  // the first action's
+  file.mutable_file()->mutable_actions(0)->set_secondaryinput(-1);
+  CHECK(CheckMeaning(file).ok());
+}
+
+TEST_CASE("what cannot be decoded says so; text must be UTF-8") {
+  CHECK(Message(DecodeOp("\x08\x01").status()) == "failed to parse llb proto op: proto: wrong wireType = 0 for field inputs");
+  CHECK(Message(DecodeOp("\x1a\x7f").status()) == "failed to parse llb proto op: unexpected EOF");
+  CHECK(Message(DecodeOp("\x1a\x03\x0a\x01\xff").status()) == "string field contains invalid UTF-8");
+  std::string nested;
+  for (int i = 0; i < 500; i++) nested = std::string("\x0b", 1) + nested;  // groups in groups
+  CHECK_FALSE(DecodeOp(nested).ok());
+  CHECK(DecodeOp("").ok());
+}
+
+TEST_CASE("capabilities that are not built are refused by name") {
+  DefinitionWriter writer;
+  std::string raw = writer.Source("local://a");
+  (*writer.Metadata(raw).mutable_caps())["exec.mount.ssh"] = true;
+  CHECK(Message(Load(writer.Finish(raw)).status()) == "API capability exec.mount.ssh is not built yet");
+}
