@@ -243,7 +243,7 @@ void Daemon::RunUntilSignal(int signals) {
       rooms_->services->CancelBuilds();
       rooms_->services->WaitForBuilds(std::chrono::hours(1));
     }
-    idle->write.reset();
+    idle->write.Reset();
   });
   for (int more = 0;;) {
     pollfd polled[] = {{signals, POLLIN, 0}, {idle->read.get(), POLLIN, 0}};

@@ -123,7 +123,7 @@ void Listeners::AcceptLoop(const std::function<void(int, int)>& serve) {
 
 void Listeners::Stop() {
   if (thread_.joinable()) {
-    stop_write_.reset();  // the loop sees the end of the pipe
+    stop_write_.Reset();  // the loop sees the end of the pipe
     thread_.join();
   }
   for (const Listener& listener : listeners_) {

@@ -45,8 +45,8 @@ def bin_dir():
     global _bin
     if _bin is None:
         _bin = scratch("bin")
-        for name in ("daemon/app/buildkitd", "client/cli/buildctl", "rootlesskit/rootlesskit"):
-            shutil.copy2(BUILD / name, _bin)
+        for name in ("buildkitd", "buildctl", "rootlesskit"):
+            shutil.copy2(BUILD / "bin" / name, _bin)
     return _bin
 
 
