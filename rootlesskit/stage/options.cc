@@ -23,7 +23,7 @@ struct Flag {
   const char* shown_default;  // as help prints it, "" for none
 };
 
-// Every flag there is, in the order of the help text; docs/rootless.md has the same order.
+// Every flag there is, in the order of the help text; docs/rootless.md#flags says what they mean.
 const Flag kFlags[] = {
     {"Misc", "debug", "", &Options::debug, "debug mode", "false"},
     {"Misc", "print-semver", "", &Options::print_semver, "print a version component as a decimal integer [major, minor, patch]", ""},
