@@ -66,7 +66,7 @@ int64_t StepLog::Allowed(Stream& stream, int64_t size) const {
   stream.size += size;
   int64_t limit = -1;
   if (limits_.max_bytes_per_second != -1) {
-    int64_t seconds = (now_ns_() - created_ns_ + kNsPerSecond - 1) / kNsPerSecond;
+    int64_t seconds = std::max<int64_t>(1, (now_ns_() - created_ns_ + kNsPerSecond - 1) / kNsPerSecond);
     limit = seconds * limits_.max_bytes_per_second;
     stream.by_speed = true;
   }

@@ -16,14 +16,11 @@ constexpr size_t kPasswdLineLimit = 64 << 10;  // longer lines end the reading o
 
 // The file's text, empty when there is no such file.
 absl::StatusOr<std::string> ReadUserFile(const os::RootDir& root, const char* path) {
+  auto etc = root.Stat("/etc");
+  if (etc.ok() && !S_ISDIR(etc->st_mode)) return std::string();
   BK_TRY(std::string resolved, root.Resolve(path));
   auto fd = root.OpenAt(resolved, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-  if (!fd.ok()) {
-    // ENOTDIR: a parent is a file.
-    auto parent = root.Stat("/etc");
-    bool no_directory = parent.ok() && !S_ISDIR(parent->st_mode);
-    return absl::IsNotFound(fd.status()) || no_directory ? absl::StatusOr<std::string>("") : fd.status();
-  }
+  if (!fd.ok()) return absl::IsNotFound(fd.status()) ? absl::StatusOr<std::string>("") : fd.status();
   struct stat st;
   if (fstat(fd->get(), &st) < 0) return ErrnoError(errno, resolved);
   if (!S_ISREG(st.st_mode)) return Unknown(resolved, " is not a regular file");

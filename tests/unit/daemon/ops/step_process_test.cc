@@ -1,0 +1,94 @@
+#include "daemon/ops/step_process.h"
+
+#include <doctest/doctest.h>
+
+#include "base/os/file.h"
+#include "daemon/ops/emulation.h"
+
+namespace bk::ops {
+namespace {
+
+pb::ExecOp Step() {
+  pb::ExecOp op;
+  op.mutable_meta()->add_args("true");
+  return op;
+}
+
+TEST_CASE("the environment is the step's, the proxy's, then PATH") {
+  pb::ExecOp op = Step();
+  op.mutable_meta()->add_env("A=1");
+  op.mutable_meta()->mutable_proxy_env()->set_http_proxy("p");
+  op.mutable_meta()->mutable_proxy_env()->set_no_proxy("n");
+  auto process = ProcessOf(op, {}).value();
+  CHECK(process.env == std::vector<std::string>{"A=1", "HTTP_PROXY=p", "http_proxy=p", "NO_PROXY=n", "no_proxy=n", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"});
+  op.mutable_meta()->clear_proxy_env();
+  op.mutable_meta()->add_env("PATH=");
+  CHECK(ProcessOf(op, {}).value().env == std::vector<std::string>{"A=1", "PATH="});
+}
+
+TEST_CASE("trace variables are added unless the step has them") {
+  std::vector<std::string> env{"OTEL_TRACES_EXPORTER=none"};
+  AddTraceEnv(env);
+  CHECK(env == std::vector<std::string>{"OTEL_TRACES_EXPORTER=none", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=unix:///dev/otel-grpc.sock", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=grpc"});
+}
+
+TEST_CASE("extra hosts are checked and brought to one form") {
+  pb::ExecOp op = Step();
+  auto* host = op.mutable_meta()->add_extrahosts();
+  host->set_host("h");
+  for (auto [text, want] : {std::pair{"10.0.0.1", "10.0.0.1"}, {"::1", "::1"}, {"::ffff:1.2.3.4", "1.2.3.4"}, {"FE80::0", "fe80::"}}) {
+    host->set_ip(text);
+    CHECK(ProcessOf(op, {}).value().extra_hosts[0].ip == want);
+  }
+  for (const char* wrong : {"x", "", "1.2.3", "01.2.3.4", "fe80::1%eth0"}) {
+    host->set_ip(wrong);
+    CHECK(Message(ProcessOf(op, {}).status()) == StrCat("failed to parse IP ", wrong));
+  }
+}
+
+TEST_CASE("the exit error has the reference's words and its code as a detail") {
+  absl::Status status = ExitError("/bin/sh -c \"x\"", {7, false});
+  CHECK(Message(status) == "process \"/bin/sh -c \\\"x\\\"\" did not complete successfully: exit code: 7");
+  CHECK(status.code() == absl::StatusCode::kUnknown);
+  CHECK(Details(status) == std::vector<ErrorDetail>{{"gatewayapi.ExitMessage", "{\"Code\":7}"}});
+  CHECK(Details(ExitError("x", {0, false}))[0].json == "{}");
+  absl::Status memory = ExitError("x", {137, true});
+  CHECK(absl::IsResourceExhausted(memory));
+  CHECK(Message(memory) == "process \"x\" did not complete successfully: cannot allocate memory");
+  CHECK(Details(memory)[0].json == "{\"Code\":137}");
+}
+
+TEST_CASE("valid exit codes replace 0") {
+  CHECK(IsValidExit({}, 0));
+  CHECK_FALSE(IsValidExit({}, 1));
+  CHECK(IsValidExit({3, 4}, 4));
+  CHECK_FALSE(IsValidExit({3, 4}, 0));
+}
+
+TEST_CASE("modes that do not exist are refused by number") {
+  pb::ExecOp op = Step();
+  CHECK(CheckModes(op).ok());
+  op.set_network(static_cast<pb::NetMode>(9));
+  CHECK(Message(CheckModes(op)) == "unknown network mode 9");
+  op.set_network(pb::HOST);
+  op.set_security(static_cast<pb::SecurityMode>(5));
+  CHECK(Message(CheckModes(op)) == "invalid security mode 5");
+}
+
+TEST_CASE("foreign platforms need a registered emulator") {
+  auto dir = os::TempDir::Make("binfmt-").value();
+  Platform amd64{"linux", "amd64", "", "", {}}, arm64{"linux", "arm64", "", "", {}}, riscv{"linux", "riscv64", "", "", {}}, windows{"windows", "amd64", "", "", {}};
+  CHECK(CheckCanRun(amd64, amd64, dir.path()).ok());
+  CHECK(CheckCanRun({"linux", "386", "", "", {}}, amd64, dir.path()).ok());
+  auto refused = CheckCanRun(arm64, amd64, dir.path());
+  CHECK(absl::IsFailedPrecondition(refused));
+  CHECK(Message(refused).starts_with("no support for running processes with linux/arm64 platform on linux/amd64"));
+  REQUIRE(os::WriteFile(dir.path() + "/qemu-aarch64", "enabled\ninterpreter /usr/bin/qemu-aarch64\n", 0644).ok());
+  REQUIRE(os::WriteFile(dir.path() + "/qemu-riscv64", "disabled\n", 0644).ok());
+  CHECK(CheckCanRun(arm64, amd64, dir.path()).ok());
+  CHECK_FALSE(CheckCanRun(riscv, amd64, dir.path()).ok());
+  CHECK_FALSE(CheckCanRun(windows, amd64, dir.path()).ok());
+}
+
+}  // namespace
+}  // namespace bk::ops
