@@ -2,6 +2,10 @@
 //
 // The same program is three stages: the parent (what the user started), the child (in the namespaces) and, for sockets of
 // systemd only, the step that becomes the command.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 
@@ -17,6 +21,13 @@ namespace bk::rootlesskit {
 namespace {
 
 void Print(const std::string& text) { std::fputs(text.c_str(), stdout); }
+
+// A caller may have closed 0, 1 or 2; no descriptor of ours may come to stand there.
+void HoldStandardDescriptors() {
+  int fd;
+  while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO) continue;
+  if (fd >= 0) close(fd);
+}
 
 absl::Status PrintVersionPart(const std::string& part) {
   std::string_view rest = kVersion;
@@ -60,6 +71,7 @@ absl::StatusOr<int> Run(const std::vector<std::string>& words, char** argv) {
 
 int main(int argc, char** argv) {
   using namespace bk::rootlesskit;
+  HoldStandardDescriptors();
   SpeakAs(IsChild() ? "child " : "parent");
   auto code = Run(std::vector<std::string>(argv + 1, argv + argc), argv);
   if (code.ok()) return *code;

@@ -107,6 +107,13 @@ class Inside(Launcher):
         self.assertEqual(out, "mine\nnew\n")
         self.assertFalse(os.path.exists("/etc/bk-new"))
 
+    def test_slirp4netns_protects_itself_when_asked(self):
+        out = self.out_of("--net=slirp4netns", "--copy-up=/etc", "--disable-host-loopback", "--slirp4netns-sandbox=true", "--slirp4netns-seccomp=true", "cat", "/etc/resolv.conf")
+        self.assertEqual(out, "nameserver 10.0.2.3\n")
+
+    def test_names_of_the_host_can_differ(self):
+        self.assertEqual(self.out_of("--utsns", "--ipcns", "sh", "-c", "hostname elsewhere && hostname"), "elsewhere\n")
+
     def test_a_pid_namespace_shows_its_own_processes(self):
         out = self.out_of("--pidns", "sh", "-c", "ls /proc | grep -c '^[0-9]*$'; cat /proc/1/comm")
         self.assertLess(int(out.split()[0]), 8)
@@ -213,6 +220,27 @@ class Ending(Launcher):
         self.assertEqual(leaks.settle(lambda: leaks.processes(self.dir)), {})
         self.out_of(f"--state-dir={self.state}", "true")
         self.assertFalse(os.path.exists(self.state))
+
+    def test_a_set_up_under_way_can_be_interrupted(self):
+        slow = self.dir + "/slow"
+        with open(slow, "w") as file:
+            file.write('#!/bin/sh\n[ "$1" = --help ] && exec echo --netns-type\ntouch $T/ready\nexec sleep 1000\n')
+        os.chmod(slow, 0o755)
+        for sent in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL):
+            process = self.start("--net=slirp4netns", f"--slirp4netns-binary={slow}", "true")
+            process.send_signal(sent)
+            err = process.communicate(timeout=10)[1]
+            self.assertEqual(leaks.settle(lambda: leaks.processes(self.dir)), {})
+            if sent != signal.SIGKILL:
+                self.assertEqual(process.returncode, 1)
+                self.assertIn("interrupted while setting up", err)
+                self.assertFalse(os.path.exists(self.state))
+            os.unlink(self.dir + "/ready")
+
+    def test_closed_standard_descriptors_do_no_harm(self):
+        argv = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *self.command("sh", "-c", "echo out; echo err >&2; cat; touch $T/done")]
+        self.assertEqual(subprocess.run(argv, env=self.environment(), cwd=self.dir, timeout=60).returncode, 0)
+        self.assertTrue(os.path.exists(self.dir + "/done"))
 
     def test_the_parent_stays_small(self):
         process = self.start("sh", "-c", "touch $T/ready; sleep 1000")
