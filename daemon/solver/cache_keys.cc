@@ -76,6 +76,11 @@ std::string CacheKeys::IdFromInputs(const CacheKey& key) const {
 }
 
 std::vector<std::string> CacheKeys::Query(const std::vector<KeyWithSelector>& inputs, int input, const std::string& digest, int output) const {
+  if (inputs.empty()) {
+    size_t colon = digest.find(':');
+    std::string id = RootKeyId(Digest::FromParts(digest.substr(0, colon), digest.substr(colon + 1)), output);
+    return storage_->Exists(id) ? std::vector<std::string>{id} : std::vector<std::string>();
+  }
   std::set<std::string> all;
   std::vector<std::set<std::string>> found(inputs.size());
   for (size_t i = 0; i < inputs.size(); i++) {

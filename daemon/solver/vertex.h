@@ -20,6 +20,11 @@ struct Edge {
 };
 
 struct Vertex {
+  Vertex() = default;
+  Vertex(const Vertex&) = default;
+  Vertex& operator=(const Vertex&) = default;
+  ~Vertex();  // iterative: chains may be 100,000 long
+
   Digest digest;
   std::string name;
   std::vector<Edge> inputs;

@@ -7,6 +7,7 @@ namespace bk::golden::keys {
 
 bool IsCacheMapCase(const Json& line);
 void NoteCacheMapTree(const Json& line);
+absl::Status RunCacheKeys(const Json& c, const std::string& file_dir);
 absl::Status RunCacheMap(const Json& c, const std::string& file_dir);
 absl::Status RunContentHash(const Json& c, const std::string& file_dir);
 absl::Status RunSchedule(const Json& c, const std::string& file_dir);

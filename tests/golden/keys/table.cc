@@ -3,6 +3,7 @@
 using namespace bk::golden;
 
 constexpr Suite kSuites[] = {
+    {"keys/cachekeys", &keys::RunCacheKeys},
     {"keys/cachemap", &keys::RunCacheMap, &keys::IsCacheMapCase, &keys::NoteCacheMapTree},
     {"keys/contenthash", &keys::RunContentHash},
     {"keys/schedule", &keys::RunSchedule},
