@@ -60,12 +60,15 @@ class Preparer {
 
   absl::StatusOr<Shown> Bind(const pb::Mount& mount, const cache::ImmutablePtr& input) {
     bool is_root = mount.dest() == kRoot, has_output = mount.output() != kNoOutput;
-    // A read-only mount hands its input on. The root is always written to (mount stubs), read-only or not.
+    // A read-only mount hands its input on. A read-only root is still written to before the step (mount stubs).
     if (mount.readonly() && input != nullptr && !is_root) {
       if (has_output) out_.outputs.push_back({nullptr, input});
       return Activate(*input, true);
     }
-    if (is_root && !has_output && !mount.readonly() && input == nullptr) return Unknown("mount ", mount.dest(), " has no input");
+    // A root that is not kept and may be written: the reference shows the input itself, which cannot be.
+    if (is_root && !has_output && !mount.readonly()) {
+      return input == nullptr ? absl::StatusOr<Shown>(Unknown("mount ", mount.dest(), " has no input")) : Activate(*input, true);
+    }
     cache::NewOptions options{StrCat("mount ", mount.dest(), " from exec ", CommandLine(op_))};
     BK_TRY(cache::MutablePtr written, context_.cache->New(cancel_, context_.fetch, input, options));
     const cache::MutableRef& ref = *written;

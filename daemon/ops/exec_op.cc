@@ -1,6 +1,4 @@
 // The exec op: prepares the mounts of a step, runs its process, commits what it wrote.
-#include <sys/stat.h>
-
 #include "daemon/ops/build_error.h"
 #include "daemon/ops/cache_map.h"
 #include "daemon/ops/emulation.h"
@@ -34,7 +32,7 @@ class ExecOp : public OpBase {
     auto process = Process(cancel, fetch);
     if (!process.ok()) return BuildError(process.status());
     process->readonly_root = mounts->readonly_root;
-    AddTraceSocket(*process, *mounts);
+    process->trace_socket = parts_.trace_socket;
     BK_RETURN_IF_ERROR(RunStep(cancel, context, *mounts, *process));
     return Commit(cancel, *mounts);
   }
@@ -60,15 +58,6 @@ class ExecOp : public OpBase {
       process.env.push_back(StrCat(secret.name(), "=", value.value_or("")));
     }
     return process;
-  }
-
-  // Last of the mounts: nothing of the step may hide it.
-  void AddTraceSocket(exec::ProcessSpec& process, PreparedMounts& mounts) const {
-    if (parts_.trace_socket.empty()) return;
-    AddTraceEnv(process.env);
-    struct stat st;
-    if (stat(parts_.trace_socket.c_str(), &st) < 0) return;
-    mounts.mounts.push_back({kTraceSocketDest, {{"bind", parts_.trace_socket, {"ro", "rbind"}}}, "", true});
   }
 
   absl::Status RunStep(const CancelToken& cancel, solver::OpContext& context, const PreparedMounts& mounts, const exec::ProcessSpec& process) {

@@ -1,15 +1,12 @@
 #include "daemon/ops/step_process.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
 
 #include "daemon/ops/build_error.h"
+#include "sandbox/oci/ip_address.h"
 
 namespace bk::ops {
 namespace {
-
-constexpr char kDefaultPath[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 bool HasVariable(const std::vector<std::string>& env, std::string_view name) {
   return std::any_of(env.begin(), env.end(), [&](const std::string& entry) { return entry.size() > name.size() && entry.starts_with(name) && entry[name.size()] == '='; });
@@ -28,15 +25,10 @@ void AddProxyEnv(const pb::ProxyEnv& proxy, std::vector<std::string>& env) {
   add(proxy.all_proxy(), "ALL_PROXY", "all_proxy");
 }
 
-// The address in its usual form; IPv4 inside IPv6 is IPv4.
-absl::StatusOr<std::string> CanonicalIp(const std::string& text) {
-  char out[INET6_ADDRSTRLEN];
-  in_addr v4;
-  in6_addr v6;
-  if (inet_pton(AF_INET, text.c_str(), &v4) == 1) return std::string(inet_ntop(AF_INET, &v4, out, sizeof out));
-  if (inet_pton(AF_INET6, text.c_str(), &v6) != 1) return Unknown("failed to parse IP ", text);
-  if (IN6_IS_ADDR_V4MAPPED(&v6)) return std::string(inet_ntop(AF_INET, v6.s6_addr + 12, out, sizeof out));
-  return std::string(inet_ntop(AF_INET6, &v6, out, sizeof out));
+// The executor writes them; here is where a wrong one is the op's error and not the process's.
+absl::Status CheckIp(const std::string& text) {
+  auto address = oci::ParseIp(text);
+  return address.ok() && address->zone.empty() ? absl::OkStatus() : Unknown("failed to parse IP ", text);
 }
 
 }  // namespace
@@ -47,13 +39,13 @@ absl::StatusOr<exec::ProcessSpec> ProcessOf(const pb::ExecOp& op, const OpReques
   process.args.assign(meta.args().begin(), meta.args().end());
   process.env.assign(meta.env().begin(), meta.env().end());
   if (meta.has_proxy_env()) AddProxyEnv(meta.proxy_env(), process.env);
-  if (!HasVariable(process.env, "PATH")) process.env.push_back(kDefaultPath);
+  if (!HasVariable(process.env, "PATH")) process.env.push_back(StrCat("PATH=", exec::kDefaultPath));
   process.cwd = meta.cwd();
   process.user = meta.user();
   process.hostname = meta.hostname();
   for (const pb::HostIP& host : meta.extrahosts()) {
-    BK_TRY(std::string ip, CanonicalIp(host.ip()));
-    process.extra_hosts.push_back({host.host(), std::move(ip)});
+    BK_RETURN_IF_ERROR(CheckIp(host.ip()));
+    process.extra_hosts.push_back({host.host(), host.ip()});
   }
   for (const pb::Ulimit& limit : meta.ulimit()) {
     process.ulimits.push_back({limit.name(), static_cast<uint64_t>(limit.soft()), static_cast<uint64_t>(limit.hard())});
@@ -71,14 +63,6 @@ absl::Status CheckModes(const pb::ExecOp& op) {
   if (!pb::NetMode_IsValid(op.network())) return Unknown("unknown network mode ", static_cast<int>(op.network()));
   if (!pb::SecurityMode_IsValid(op.security())) return Unknown("invalid security mode ", static_cast<int>(op.security()));
   return absl::OkStatus();
-}
-
-void AddTraceEnv(std::vector<std::string>& env) {
-  constexpr std::pair<const char*, const char*> kVariables[] = {
-      {"OTEL_TRACES_EXPORTER", "otlp"}, {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "unix:///dev/otel-grpc.sock"}, {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc"}};
-  for (const auto& [name, value] : kVariables) {
-    if (!HasVariable(env, name)) env.push_back(StrCat(name, "=", value));
-  }
 }
 
 bool IsValidExit(const std::vector<int>& valid, int code) {

@@ -15,10 +15,6 @@ absl::StatusOr<exec::ProcessSpec> ProcessOf(const pb::ExecOp& op, const OpReques
 // What makes a network or security mode that does not exist fail, in the reference's words.
 absl::Status CheckModes(const pb::ExecOp& op);
 
-// Adds the variables of the trace socket that are not set yet.
-void AddTraceEnv(std::vector<std::string>& env);
-inline constexpr char kTraceSocketDest[] = "/dev/otel-grpc.sock";
-
 // Whether the exit code means success: 0, or one of the list if there is one.
 bool IsValidExit(const std::vector<int>& valid, int code);
 

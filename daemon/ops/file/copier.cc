@@ -4,6 +4,8 @@
 #include <sys/sysmacros.h>
 
 #include <cerrno>
+#include <climits>
+#include <memory>
 
 #include "base/os/file.h"
 #include "base/path.h"
@@ -38,7 +40,7 @@ absl::Status CopyFile(const CancelToken& cancel, const Entry& source, const Entr
   if (!S_ISREG(st.st_mode)) return Unknown("failed to copy ", source.path, ": it changed while it was copied");
   os::UniqueFd to(openat(target.dir, target.name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!to) return Failed("open target", target);
-  return Annotate(CopyBytes(cancel, from.get(), to.get()), StrCat("failed to copy ", source.path));
+  return Annotate(CopyBytes(cancel, from.get(), to.get(), st.st_size), StrCat("failed to copy ", source.path));
 }
 
 // Sockets become empty files: nobody listens on the copy.
@@ -212,29 +214,26 @@ absl::Status Copier::CopyTimes(const Entry& target, const struct stat& stat) {
   return options_.time_ns ? SetTime(target, options_.time_ns) : SetTimes(target, stat.st_atim, stat.st_mtim);
 }
 
-absl::Status CopyBytes(const CancelToken& cancel, int from, int to) {
-  constexpr size_t kPiece = 64 << 20;
-  bool first = true;
-  while (true) {
+absl::Status CopyBytes(const CancelToken& cancel, int from, int to, off_t size) {
+  constexpr size_t kPiece = 64 << 20, kBuffer = 64 << 10;
+  off_t copied = 0;
+  while (copied == 0 || copied < size) {
     BK_RETURN_IF_ERROR(cancel.Check());
     ssize_t n = copy_file_range(from, nullptr, to, nullptr, kPiece, 0);
-    if (n > 0) {
-      first = false;
-      continue;
-    }
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && !first) return ErrnoError(errno, "copy file range failed");
-    // Refused at once, or at the end: some file systems answer 0 for files that they make up, so reading decides.
-    break;
+    if (n < 0 && copied > 0) return ErrnoError(errno, "copy file range failed");
+    if (n <= 0) break;  // refused, or 0 as some file systems answer for files that they make up
+    copied += n;
   }
-  std::string buffer(256 << 10, '\0');
+  if (copied > 0 && copied >= size) return absl::OkStatus();
+  auto buffer = std::make_unique_for_overwrite<char[]>(kBuffer);
   while (true) {
     BK_RETURN_IF_ERROR(cancel.Check());
-    ssize_t n = read(from, buffer.data(), buffer.size());
+    ssize_t n = read(from, buffer.get(), kBuffer);
     if (n == 0) return absl::OkStatus();
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return ErrnoError(errno, "userspace copy failed");
-    BK_RETURN_IF_ERROR(os::WriteAll(to, std::string_view(buffer.data(), static_cast<size_t>(n))));
+    BK_RETURN_IF_ERROR(os::WriteAll(to, std::string_view(buffer.get(), static_cast<size_t>(n))));
   }
 }
 

@@ -72,7 +72,8 @@ class Copier {
   std::vector<Level> levels_;
 };
 
-// All bytes of one regular file: shared blocks where the file system can, else copied. Both at offset 0.
-absl::Status CopyBytes(const CancelToken& cancel, int from, int to);
+// All bytes of one regular file of (as far as known) `size` bytes: shared blocks where the file system can, else copied.
+// Both at offset 0.
+absl::Status CopyBytes(const CancelToken& cancel, int from, int to, off_t size);
 
 }  // namespace bk::ops::file

@@ -26,19 +26,13 @@ TEST_CASE("the environment is the step's, the proxy's, then PATH") {
   CHECK(ProcessOf(op, {}).value().env == std::vector<std::string>{"A=1", "PATH="});
 }
 
-TEST_CASE("trace variables are added unless the step has them") {
-  std::vector<std::string> env{"OTEL_TRACES_EXPORTER=none"};
-  AddTraceEnv(env);
-  CHECK(env == std::vector<std::string>{"OTEL_TRACES_EXPORTER=none", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=unix:///dev/otel-grpc.sock", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=grpc"});
-}
-
-TEST_CASE("extra hosts are checked and brought to one form") {
+TEST_CASE("extra hosts are checked") {
   pb::ExecOp op = Step();
   auto* host = op.mutable_meta()->add_extrahosts();
   host->set_host("h");
-  for (auto [text, want] : {std::pair{"10.0.0.1", "10.0.0.1"}, {"::1", "::1"}, {"::ffff:1.2.3.4", "1.2.3.4"}, {"FE80::0", "fe80::"}}) {
-    host->set_ip(text);
-    CHECK(ProcessOf(op, {}).value().extra_hosts[0].ip == want);
+  for (const char* right : {"10.0.0.1", "::1", "::ffff:1.2.3.4", "FE80::0"}) {
+    host->set_ip(right);
+    CHECK(ProcessOf(op, {}).value().extra_hosts[0].ip == right);
   }
   for (const char* wrong : {"x", "", "1.2.3", "01.2.3.4", "fe80::1%eth0"}) {
     host->set_ip(wrong);
