@@ -36,7 +36,7 @@ absl::Status Check(Kind kind, const std::string& text) {
     case Kind::kBool:
       if (!ParseBool(text).ok()) return InvalidArgument("parse error");
       return absl::OkStatus();
-    case Kind::kInt: return internal::ToStatus(ParseInt(text, 0));
+    case Kind::kInt: return internal::ToStatus(ParseInt(text));
     case Kind::kFloat: return internal::ToStatus(ParseFloat(text));
     case Kind::kDuration: return internal::ToStatus(ParseDurationNs(text));
     case Kind::kString:
@@ -82,7 +82,7 @@ std::string Values::String(std::string_view name) const {
 }
 
 bool Values::Bool(std::string_view name) const { return ParseBool(String(name)).value_or(false); }
-int64_t Values::Int(std::string_view name) const { return ParseInt(String(name), 0).value_or(0); }
+int64_t Values::Int(std::string_view name) const { return ParseInt(String(name)).value_or(0); }
 double Values::Float(std::string_view name) const { return ParseFloat(String(name)).value_or(0); }
 int64_t Values::DurationNs(std::string_view name) const { return ParseDurationNs(String(name)).value_or(0); }
 

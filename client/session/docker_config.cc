@@ -26,6 +26,11 @@ std::string StringAt(const Json& object, const char* key) {
   return it != object.end() && it->is_string() ? it->get<std::string>() : "";
 }
 
+Json ObjectAt(const Json& object, const char* key) {
+  auto it = object.find(key);
+  return it != object.end() && it->is_object() ? *it : Json::object();
+}
+
 // base64("user:password")
 absl::Status DecodeAuth(const std::string& text, Credentials& out) {
   BK_TRY(std::string plain, Base64Decode(text));
@@ -105,10 +110,11 @@ absl::Status DockerConfig::Parse(const std::string& text) {
   Json json = Json::parse(text, nullptr, false);
   if (!json.is_object()) return InvalidArgument("not a JSON object");
   default_helper_ = StringAt(json, "credsStore");
-  for (const auto& [host, suffix] : json.value("credHelpers", Json::object()).items()) {
+  const Json helpers = ObjectAt(json, "credHelpers"), auths = ObjectAt(json, "auths");
+  for (const auto& [host, suffix] : helpers.items()) {
     if (suffix.is_string()) helpers_[host] = suffix.get<std::string>();
   }
-  for (const auto& [key, entry] : json.value("auths", Json::object()).items()) {
+  for (const auto& [key, entry] : auths.items()) {
     if (!entry.is_object()) continue;
     Credentials credentials;
     credentials.username = StringAt(entry, "username");

@@ -62,6 +62,9 @@ class OuterStream {
     stream_->WritesDone();
   }
   grpc::Status Finish() {
+    // The daemon's last bytes (its GOAWAY) may still come when our end is closed already.
+    std::string rest;
+    while (!ended_.With([](bool& ended) { return ended; })) Receive(rest);
     if (watchdog_.joinable()) watchdog_.join();
     return stream_->Finish();
   }

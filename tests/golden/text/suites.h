@@ -9,4 +9,12 @@ absl::Status RunErrors(const Json& c, const std::string& dir);
 absl::Status RunReference(const Json& c, const std::string& dir);
 absl::Status RunPlatform(const Json& c, const std::string& dir);
 
+absl::Status RunFlags(const Json& c, const std::string& dir);
+bool IsFlagsCase(const Json& line);
+void NoteFlagsFiles(const Json& line);
+absl::Status RunFlagParse(const Json& c, const std::string& dir);
+absl::Status RunOutput(const Json& c, const std::string& dir);
+absl::Status RunEnv(const Json& c, const std::string& dir);
+bool IsEnvCase(const Json& line);
+
 }  // namespace bk::golden::text

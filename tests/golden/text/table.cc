@@ -6,6 +6,10 @@ constexpr Suite kSuites[] = {
     {"text/errors", &text::RunErrors},
     {"text/reference", &text::RunReference},
     {"text/platform", &text::RunPlatform},
+    {"text/flagparse", &text::RunFlagParse},
+    {"text/flags", &text::RunFlags, &text::IsFlagsCase, &text::NoteFlagsFiles},
+    {"text/output", &text::RunOutput},
+    {"text/env", &text::RunEnv, &text::IsEnvCase},
 };
 
 int main(int argc, char** argv) { return RunArea(argc, argv, "text", kSuites); }
