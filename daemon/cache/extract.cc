@@ -1,4 +1,5 @@
 // From blobs to snapshots: what was only promised is fetched and unpacked when a mount or a child needs it.
+#include "daemon/cache/apply_target.h"
 #include "daemon/cache/manager.h"
 #include "snapshotter/diff/apply.h"
 #include "snapshotter/diff/compress.h"
@@ -89,14 +90,8 @@ absl::Status Manager::Unpack(const CancelToken& cancel, const RecordPtr& record,
   diff::FdSource file(fd.get());
   BK_TRY(auto decoder, diff::MakeDecoder(file));
   HashingSource hashing(*decoder);
-  diff::ApplyTarget target;
-  target.overlay = driver_->IsOverlay();
-  target.xattr_prefix = driver_->XattrPrefix();
-  target.user_namespace = driver_->InUserNamespace();
-  target.dir = target.overlay ? driver_->UpperDir(snapshot) : driver_->WritableMounts(snapshot, parents)[0].source;
-  for (snapshotter::SnapshotId id : parents) {
-    if (target.overlay) target.lower_dirs.push_back(driver_->UpperDir(id));
-  }
+  diff::ApplyTarget target = ApplyTargetOf(*driver_, snapshot, parents);
+  target.only_needed_whiteouts = true;
   BK_RETURN_IF_ERROR(diff::ApplyLayer(cancel, hashing, target).status());
   BK_TRY(Digest diff_id, hashing.Finish());
   if (!record->diff_id.empty() && diff_id != record->diff_id) {

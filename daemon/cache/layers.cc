@@ -1,4 +1,5 @@
 // From snapshots to blobs: made when an exporter asks, kept with the record, also in further compressions.
+#include "base/os/file.h"
 #include "daemon/cache/manager.h"
 #include "daemon/cache/refs.h"
 #include "snapshotter/diff/changes.h"
@@ -27,13 +28,15 @@ std::string VariantKey(Compression type) { return StrCat(kVariantPrefix, static_
 
 // The blob of what `upper` shows over `lower`, claimed for `owner` in `claim` before anyone can sweep it.
 absl::StatusOr<Descriptor> Manager::WriteTree(const CancelToken& cancel, const TreePair& trees, const CompressionChoice& compression, Digest& diff_id, const BlobClaim& claim) {
-  BK_TRY(os::TempMount upper, os::TempMount::Make(driver_->ReadOnlyMounts(trees.upper)));
-  os::TempMount lower;
+  os::TempMount upper, lower;
+  os::TempDir nothing;
+  if (trees.upper.empty()) BK_ASSIGN(nothing, os::TempDir::Make("bk-empty-"));
+  if (!trees.upper.empty()) BK_ASSIGN(upper, os::TempMount::Make(driver_->ReadOnlyMounts(trees.upper)));
   if (!trees.lower.empty()) BK_ASSIGN(lower, os::TempMount::Make(driver_->ReadOnlyMounts(trees.lower)));
   BK_TRY(content::Ingest ingest, content_->NewIngest());
   BK_TRY(auto encoder, diff::MakeEncoder(compression, [&](std::string_view bytes) { return ingest.Write(bytes); }));
   Sha256 plain;
-  diff::DiffRequest request{lower.path(), upper.path(), trees.is_parent ? driver_->UpperDir(trees.upper.front()) : ""};
+  diff::DiffRequest request{lower.path(), trees.upper.empty() ? nothing.path() : upper.path(), trees.is_parent ? driver_->UpperDir(trees.upper.front()) : ""};
   BK_RETURN_IF_ERROR(diff::WriteLayer(cancel, request, [&](std::string_view bytes) {
     plain.Update(bytes);
     return encoder->Write(bytes);

@@ -47,7 +47,7 @@ class Applier {
       size += header.size_bytes;
       BK_RETURN_IF_ERROR(Entry(header, reader));
     }
-    for (const auto& [path, name] : directories_) BK_RETURN_IF_ERROR(SetTimes(path, name));
+    for (const TarHeader& directory : directories_) BK_RETURN_IF_ERROR(SetFinalTimes(directory));
     return size;
   }
 
@@ -76,9 +76,9 @@ class Applier {
       exists = false;
     }
     if (header.type == 'g') return absl::OkStatus();
-    BK_RETURN_IF_ERROR(Create(header, reader, parent, exists));
+    BK_RETURN_IF_ERROR(Create(header, reader, parent, path, exists));
     BK_RETURN_IF_ERROR(SetAttributes(header, parent, path));
-    if (header.type == '5') directories_.emplace_back(path, header);
+    if (header.type == '5') directories_.push_back(header);
     unpacked_.insert(path);
     return absl::OkStatus();
   }
@@ -86,6 +86,8 @@ class Applier {
   absl::StatusOr<std::string> ResolveParent(const std::string& dir) {
     auto resolved = root_.Resolve(dir);
     if (resolved.ok()) return resolved;
+    absl::StatusCode loop = ErrnoError(ELOOP, "").code();
+    if (resolved.status().code() == loop) return Error(loop, "failed to get root path: too many links");
     return Annotate(resolved.status(), "failed to get root path");
   }
 
@@ -155,12 +157,40 @@ class Applier {
     if (original.empty() || original == "." || original == "..") return DataLoss("invalid whiteout name: ", base, ": invalid archive");
     std::string path = os::JoinPath(dir, original);
     if (!target_.overlay) return Remove(path);
+    if (target_.only_needed_whiteouts) {
+      BK_TRY(bool shown, ShownBelow(path));
+      if (!shown) return Remove(path);
+    }
     BK_TRY(os::RootDir::Parent parent, root_.OpenParent(path));
-    if (mknodat(parent.fd.get(), parent.name.c_str(), S_IFCHR, 0) < 0) return ErrnoError(errno, StrCat("mknod ", path));
+    if (mknodat(parent.fd.get(), parent.name.c_str(), S_IFCHR, 0) < 0) return Unknown(ErrnoText(errno));
     if (fchownat(parent.fd.get(), parent.name.c_str(), static_cast<uid_t>(header.uid), static_cast<gid_t>(header.gid), AT_SYMLINK_NOFOLLOW) < 0) {
       return ErrnoError(errno, StrCat("chown ", path));
     }
     return absl::OkStatus();
+  }
+
+  // Whether the lower directories together show `path` (links resolved but for the last component).
+  absl::StatusOr<bool> ShownBelow(const std::string& path) {
+    for (const std::string& lower : target_.lower_dirs) {
+      BK_TRY(os::RootDir root, os::RootDir::Open(lower));
+      bool opaque = false;
+      size_t end = 0;
+      while (end < path.size()) {
+        end = std::min(path.find('/', end + 1), path.size());
+        auto fd = root.OpenAt(path.substr(0, end), O_PATH | O_NOFOLLOW);
+        struct stat st;
+        if (!fd.ok()) break;
+        if (fstat(fd->get(), &st) < 0) return ErrnoError(errno, StrCat("stat ", lower, path));
+        if (S_ISCHR(st.st_mode) && st.st_rdev == 0) return false;
+        if (end == path.size()) return true;
+        if (!S_ISDIR(st.st_mode)) return false;
+        char value = 0;
+        std::string name = target_.xattr_prefix + "overlay.opaque";
+        opaque |= getxattr(StrCat("/proc/self/fd/", fd->get()).c_str(), name.c_str(), &value, 1) == 1 && value == 'y';
+      }
+      if (opaque) return false;
+    }
+    return false;
   }
 
   absl::Status Opaque(const std::string& dir) {
@@ -191,15 +221,15 @@ class Applier {
     return absl::OkStatus();
   }
 
-  absl::Status Create(const TarHeader& header, TarReader& reader, const os::RootDir::Parent& parent, bool exists) {
+  absl::Status Create(const TarHeader& header, TarReader& reader, const os::RootDir::Parent& parent, const std::string& path, bool exists) {
     int dir = parent.fd.get();
     const char* name = parent.name.c_str();
-    auto fail = [&](const char* what) { return ErrnoError(errno, StrCat(what, " ", header.name)); };
+    auto fail = [&](std::string_view what) { return ErrnoError(errno, StrCat(what, " ", target_.dir, path)); };
     switch (header.type) {
       case '5': return !exists && mkdirat(dir, name, 0700) < 0 ? fail("mkdir") : absl::OkStatus();
-      case '0': return WriteData(header, reader, parent);
+      case '0': return WriteData(header, reader, parent, path);
       case '1': return Link(header, parent);
-      case '2': return symlinkat(header.link_name.c_str(), dir, name) < 0 ? fail("symlink") : absl::OkStatus();
+      case '2': return symlinkat(header.link_name.c_str(), dir, name) < 0 ? fail(StrCat("symlink ", header.link_name)) : absl::OkStatus();
       case '3':
       case '4': {
         mode_t mode = static_cast<mode_t>(header.mode & 07777) | (header.type == '3' ? S_IFCHR : S_IFBLK);
@@ -211,9 +241,10 @@ class Applier {
     }
   }
 
-  absl::Status WriteData(const TarHeader& header, TarReader& reader, const os::RootDir::Parent& parent) {
-    os::UniqueFd fd(openat(parent.fd.get(), parent.name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-    if (!fd) return ErrnoError(errno, StrCat("open ", header.name));
+  absl::Status WriteData(const TarHeader& header, TarReader& reader, const os::RootDir::Parent& parent, const std::string& path) {
+    mode_t mode = static_cast<mode_t>(header.mode & 0777);
+    os::UniqueFd fd(openat(parent.fd.get(), parent.name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
+    if (!fd) return ErrnoError(errno, StrCat("open ", target_.dir, path));
     buffer_.resize(256 << 10);
     while (true) {
       BK_TRY(size_t n, reader.Read(buffer_.data(), buffer_.size()));
@@ -250,7 +281,7 @@ class Applier {
     if (!S_ISLNK(st.st_mode) && header.type != '2' && fchmodat(dir, name, static_cast<mode_t>(header.mode & 07777), 0) < 0) {
       return ErrnoError(errno, StrCat("chmod ", path));
     }
-    return SetTimes(path, header);
+    return SetTimes(parent, target_.dir + path, header);
   }
 
   absl::Status SetXattr(const TarHeader& header, const std::string& full, const std::string& path, const std::string& key, const std::string& value) {
@@ -262,21 +293,32 @@ class Applier {
     return Error(absl::StatusCode::kUnknown, "failed to setxattr ", Quote(target_.dir + path), " for key ", Quote(key), ": ", ErrnoText(errno));
   }
 
-  absl::Status SetTimes(const std::string& path, const TarHeader& header) {
+  static std::pair<timespec, timespec> TimesOf(const TarHeader& header) {
     TarTime latest = header.has_atime && Later(header.atime, header.mtime) ? header.atime : header.mtime;
-    timespec times[2] = {Bounded(latest), Bounded(header.mtime)};
-    auto parent = root_.OpenParent(path);
-    // A directory that a later whiteout removed has no times to set.
-    if (!parent.ok()) return absl::IsNotFound(parent.status()) ? absl::OkStatus() : parent.status();
-    if (utimensat(parent->fd.get(), parent->name.c_str(), times, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT) return ErrnoError(errno, StrCat("chtimes ", path));
+    return {Bounded(latest), Bounded(header.mtime)};
+  }
+
+  static absl::Status SetTimes(const os::RootDir::Parent& parent, const std::string& path, const TarHeader& header) {
+    auto [atime, mtime] = TimesOf(header);
+    timespec times[2] = {atime, mtime};
+    if (utimensat(parent.fd.get(), parent.name.c_str(), times, AT_SYMLINK_NOFOLLOW) < 0) return ErrnoError(errno, StrCat("failed call to UtimesNanoAt for ", path));
     return absl::OkStatus();
+  }
+
+  // Entries that came later changed the directory's times, or replaced it: links that now stand there are followed.
+  absl::Status SetFinalTimes(const TarHeader& header) {
+    BK_TRY(std::string path, ResolveParent(os::CleanPath(StrCat("/", header.name))));
+    if (path == "/") return absl::OkStatus();
+    auto parent = root_.OpenParent(path);
+    if (!parent.ok()) return Annotate(ErrnoError(ENOENT, StrCat(target_.dir, path)), "failed call to UtimesNanoAt for");
+    return SetTimes(*parent, target_.dir + path, header);
   }
 
   const ApplyTarget& target_;
   os::RootDir root_;
   std::set<std::string> unpacked_;  // paths this layer brought
   std::set<std::string> made_;      // parents known to be directories
-  std::vector<std::pair<std::string, TarHeader>> directories_;
+  std::vector<TarHeader> directories_;
   std::string buffer_;
 };
 

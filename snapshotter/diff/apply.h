@@ -18,6 +18,9 @@ struct ApplyTarget {
   bool overlay = false;
   std::string xattr_prefix = "trusted.";  // of the opaque attribute
   std::vector<std::string> lower_dirs;    // nearest first: where attributes of missing parents come from
+  // Overlay: no whiteout for what the lower directories do not show. Such a one would be listed in a directory that
+  // exists in this layer alone (ovl: only merged directories hide whiteouts).
+  bool only_needed_whiteouts = false;
   bool user_namespace = false;            // devices cannot be made and are left out
 };
 

@@ -63,6 +63,7 @@ class TarReader {
   };
   absl::Status ReadFully(char* buffer, size_t size, bool* at_end = nullptr);
   absl::Status Skip(int64_t size);
+  absl::StatusOr<bool> SkipPadding();
   absl::StatusOr<std::string> ReadMetadata(int64_t size);
   absl::Status ApplyPax(TarHeader& header);
   absl::Status ReadSparseMap(TarHeader& header);

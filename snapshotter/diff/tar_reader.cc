@@ -68,6 +68,10 @@ absl::StatusOr<TarTime> ParseTime(const std::string& text) {
   return time;
 }
 
+bool IsZero(const char* block) {
+  return std::all_of(block, block + kBlock, [](char c) { return c == 0; });
+}
+
 bool ChecksumHolds(const char* block) {
   auto wanted = Number(block, 148, 8);
   int64_t sum = 0, signed_sum = 0;
@@ -106,7 +110,10 @@ absl::StatusOr<std::map<std::string, std::string>> ParsePaxRecords(std::string_v
     std::string_view record = text.substr(space + 1, static_cast<size_t>(size) - space - 2);
     size_t equals = record.find('=');
     if (equals == std::string_view::npos) return Bad("PAX record");
-    records[std::string(record.substr(0, equals))] = record.substr(equals + 1);
+    std::string_view key = record.substr(0, equals), value = record.substr(equals + 1);
+    bool is_text = key == "path" || key == "linkpath" || key == "uname" || key == "gname";
+    if (key.empty() || (is_text ? value : key).find('\0') != std::string_view::npos) return Bad("PAX record");
+    records[std::string(key)] = value;
     text.remove_prefix(static_cast<size_t>(size));
   }
   return records;
@@ -136,6 +143,17 @@ absl::Status TarReader::Skip(int64_t size) {
     size -= static_cast<int64_t>(piece);
   }
   return absl::OkStatus();
+}
+
+// True if the archive ends within the padding, which is no error.
+absl::StatusOr<bool> TarReader::SkipPadding() {
+  char buffer[kBlock];
+  while (padding_ > 0) {
+    BK_TRY(size_t n, source_.Read(buffer, static_cast<size_t>(padding_)));
+    if (n == 0) return true;
+    padding_ -= static_cast<int64_t>(n);
+  }
+  return false;
 }
 
 absl::StatusOr<std::string> TarReader::ReadMetadata(int64_t size) {
@@ -216,7 +234,8 @@ absl::Status TarReader::ReadSparseMap(TarHeader& header) {
 
 absl::StatusOr<bool> TarReader::Next(TarHeader& header) {
   BK_RETURN_IF_ERROR(Skip(remaining_));
-  BK_RETURN_IF_ERROR(Skip(padding_));
+  BK_TRY(bool ended, SkipPadding());
+  if (ended) return false;
   remaining_ = padding_ = 0;
   sparse_ = false;
   extents_.clear();
@@ -228,7 +247,11 @@ absl::StatusOr<bool> TarReader::Next(TarHeader& header) {
     char block[kBlock];
     bool at_end = false;
     BK_RETURN_IF_ERROR(ReadFully(block, kBlock, &at_end));
-    if (at_end || std::all_of(block, block + kBlock, [](char c) { return c == 0; })) return false;
+    if (at_end) return false;
+    if (IsZero(block)) {  // two of them end the archive, so does its end
+      BK_RETURN_IF_ERROR(ReadFully(block, kBlock, &at_end));
+      return at_end || IsZero(block) ? absl::StatusOr<bool>(false) : Bad("single zero block");
+    }
     if (!ChecksumHolds(block)) return Bad("checksum");
     header = TarHeader();
     bool ustar = std::memcmp(block + 257, "ustar", 5) == 0;
@@ -239,7 +262,7 @@ absl::StatusOr<bool> TarReader::Next(TarHeader& header) {
     BK_TRY(header.gid, Number(block, 116, 8));
     BK_TRY(header.size_bytes, Number(block, 124, 12));
     BK_TRY(header.mtime.seconds, Number(block, 136, 12));
-    header.type = block[156] == 0 ? '0' : block[156];
+    header.type = block[156];
     header.link_name = Text(block, 157, 100);
     if (ustar) {
       header.user_name = Text(block, 265, 32);
@@ -268,8 +291,8 @@ absl::StatusOr<bool> TarReader::Next(TarHeader& header) {
   if (!long_link.empty()) header.link_name = long_link;
   header.pax = std::move(pax);
   BK_RETURN_IF_ERROR(ApplyPax(header));
-  // Old archives mark directories by a slash alone.
-  if (header.type == '0' && header.name.ends_with('/')) header.type = '5';
+  // The oldest archives mark directories by a slash alone.
+  if (header.type == 0) header.type = header.name.ends_with('/') ? '5' : '0';
   bool no_data = std::string_view("123456").find(header.type) != std::string_view::npos;
   remaining_ = no_data ? 0 : header.size_bytes;
   padding_ = PaddingOf(remaining_);

@@ -89,8 +89,8 @@ std::string Block(const TarHeader& header, std::string_view name, std::string_vi
   PutText(block, 263, 2, "00");
   PutText(block, 265, 32, pax ? ascii(header.user_name) : header.user_name);
   PutText(block, 297, 32, pax ? ascii(header.group_name) : header.group_name);
-  number(329, 8, header.dev_major, kMaxOctal8);
-  number(337, 8, header.dev_minor, kMaxOctal8);
+  if (header.type != 'x') number(329, 8, header.dev_major, kMaxOctal8);
+  if (header.type != 'x') number(337, 8, header.dev_minor, kMaxOctal8);
   PutText(block, 345, 155, prefix);
   unsigned sum = 8 * ' ';
   for (unsigned char c : block) sum += c;

@@ -69,7 +69,7 @@ absl::Status RunDiff(const Json& c, const std::string&) {
   BK_RETURN_IF_ERROR(ExpectLayer("walking differ", *plain, false, walking));
   BK_TRY(auto layered, Replay("overlayfs", c));
   BK_RETURN_IF_ERROR(ExpectLayer("overlay differ", *layered, true, overlay));
-  std::string view = c["walking_over_overlay_view"];
+  std::string view = expect["walking_over_overlay_view"];
   return ExpectLayer("walking differ over overlay views", *layered, false, view == "overlay" ? overlay : view == "neither" ? expect["view"] : walking);
 }
 
