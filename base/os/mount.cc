@@ -1,5 +1,6 @@
 #include "base/os/mount.h"
 
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -10,6 +11,7 @@
 #include <cerrno>
 #include <map>
 #include <sstream>
+#include <thread>
 
 #include "base/os/file.h"
 #include "base/os/process.h"
@@ -80,6 +82,43 @@ absl::Status RemountBind(const std::string& target, unsigned long flags) {
   return absl::OkStatus();
 }
 
+// mount(2) takes one page of options. An overlay of many layers needs more: from the directory that holds all of them the
+// names get short. Only this thread's working directory changes.
+constexpr size_t kOptionPage = 4096;
+
+std::string CommonDirectory(const std::string& layers) {
+  std::string common = layers.substr(0, layers.find(':'));
+  for (size_t at = 0; at < layers.size();) {
+    size_t end = std::min(layers.find(':', at), layers.size());
+    while (layers.compare(at, std::min(common.size(), end - at), common) != 0) common.pop_back();
+    at = end + 1;
+  }
+  return common.substr(0, common.rfind('/') + 1);
+}
+
+int MountFromDirectory(const std::string& directory, const Mount& mount, const std::string& target, unsigned long flags, const std::string& data) {
+  int error = 0;
+  std::thread([&] {
+    bool ready = unshare(CLONE_FS) == 0 && chdir(directory.c_str()) == 0;
+    if (!ready || ::mount(mount.source.c_str(), target.c_str(), mount.type.c_str(), flags, data.c_str()) < 0) error = errno;
+  }).join();
+  errno = error;
+  return error == 0 ? 0 : -1;
+}
+
+int MountWithData(const Mount& mount, const std::string& target, const char* type, unsigned long flags, const std::string& data) {
+  size_t lower = data.find("lowerdir=/");
+  if (data.size() < kOptionPage || lower == std::string::npos) return ::mount(mount.source.c_str(), target.c_str(), type, flags, data.c_str());
+  size_t start = lower + 9, end = std::min(data.find(',', start), data.size());
+  std::string layers = data.substr(start, end - start), directory = CommonDirectory(layers), shortened;
+  for (size_t at = 0; at < layers.size();) {
+    size_t stop = std::min(layers.find(':', at), layers.size());
+    shortened += (at == 0 ? "" : ":") + layers.substr(at + directory.size(), stop - at - directory.size());
+    at = stop + 1;
+  }
+  return MountFromDirectory(directory, mount, target, flags, data.substr(0, start) + shortened + data.substr(end));
+}
+
 }  // namespace
 
 bool Mount::readonly() const { return std::find(options.begin(), options.end(), "ro") != options.end(); }
@@ -93,7 +132,7 @@ absl::Status MountAt(const Mount& mount, const std::string& target) {
   unsigned long propagation = parsed.flags & kPropagation;
   unsigned long first = parsed.flags & ~kPropagation;
   const char* type = bind ? "" : mount.type.c_str();
-  if (::mount(mount.source.c_str(), target.c_str(), type, first, bind ? "" : parsed.data.c_str()) < 0) {
+  if (MountWithData(mount, target, type, first, bind ? "" : parsed.data) < 0) {
     return ErrnoError(errno, StrCat("mount ", mount.type, " ", mount.source, " on ", target, parsed.data.empty() ? "" : " (" + parsed.data + ")"));
   }
   if (propagation != 0 && ::mount("", target.c_str(), "", propagation | (parsed.flags & MS_REC), "") < 0) {

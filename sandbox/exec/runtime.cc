@@ -50,7 +50,7 @@ std::string RuntimeFix(bool is_crun, bool cgroup2_alone, const std::string& word
 absl::StatusOr<Runtime> Runtime::Find(const std::string& program, const std::string& root, bool rootless) {
   BK_TRY(std::string path, os::FindProgram(program));
   Runtime runtime(path, root, rootless);
-  os::ProcessOptions options;
+  os::ProcessOptions options = runtime.Call({});
   options.argv = {path, "--version"};
   auto output = os::Run(CancelToken::Never(), options);
   if (!output.ok()) return FailedPrecondition("OCI runtime ", Quote(program), " does not run: ", Message(output.status()));

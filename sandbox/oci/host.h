@@ -14,6 +14,7 @@ struct HostFacts {
   bool user_namespace = false;  // this process is in one that is not the initial one
   std::vector<std::string> capabilities;  // this process's effective ones, in number order
   SeccompContext seccomp;                 // machine and kernel
+  int free_loop = 0;                      // loop devices up to seven beyond it are given to insecure steps
 };
 
 HostFacts FindHostFacts();

@@ -18,6 +18,13 @@ constexpr const char* kMasked[] = {"/proc/acpi",       "/proc/asound",      "/pr
                                    "/proc/timer_stats", "/proc/sched_debug", "/sys/firmware", "/sys/devices/virtual/powercap", "/proc/scsi"};
 constexpr const char* kReadonly[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
 
+// What an insecure step gets beside the runtime's own devices; in a user namespace they could not be used.
+constexpr struct {
+  const char* path;
+  int64_t major, minor;
+} kInsecureDevices[] = {{"/dev/kmsg", 1, 11}, {"/dev/cuse", 10, 203}, {"/dev/fuse", 10, 229}, {"/dev/kvm", 10, 232}, {"/dev/net/tun", 10, 200}, {"/dev/loop-control", 10, 237}};
+constexpr int kMoreLoopDevices = 7;
+
 constexpr char kTraceTarget[] = "/dev/otel-grpc.sock";
 
 bool Insecure(const SpecInput& input) { return input.process->security == exec::SecurityMode::kInsecure; }
@@ -81,6 +88,9 @@ void SetSecurity(const SpecInput& input, Spec& spec) {
     spec.capabilities.insert(spec.capabilities.end(), more.begin(), more.end());
     spec.ambient_capabilities = more;
     if (input.device_filter) spec.resources->devices = {{true, "c", "rwm"}, {true, "b", "rwm"}};
+    if (input.host.user_namespace) return;
+    for (const auto& device : kInsecureDevices) spec.devices.push_back({device.path, "c", device.major, device.minor});
+    for (int i = 0; i <= input.host.free_loop + kMoreLoopDevices; i++) spec.devices.push_back({StrCat("/dev/loop", i), "b", 7, i});
     return;
   }
   if (input.device_filter) spec.resources->devices = {{false, "", "rwm"}};

@@ -1,5 +1,5 @@
-// Real steps with the machine's runtimes. Needs: root, runc, /bin/busybox (busybox-static); crun's cases make a mount
-// namespace with cgroup2 alone first.
+// Real steps with the machine's runtimes. Needs: root (or a launcher's user namespace), runc, crun, /bin/busybox
+// (busybox-static); crun's case makes a mount namespace with cgroup2 alone first.
 #include "sandbox/exec/runtime_executor.h"
 
 #include <dirent.h>
@@ -46,6 +46,7 @@ struct World {
 
   World() {
     options.root = dir.path() + "/executor";
+    options.rootless = oci::FindHostFacts().user_namespace;  // the same cases below a launcher
     REQUIRE(os::MakeDirs(rootfs + "/bin", 0755).ok());
     REQUIRE(os::MakeDirs(rootfs + "/etc", 0755).ok());
     std::string busybox = os::ReadFile("/bin/busybox").value_or("");
