@@ -1,4 +1,4 @@
-// Threads that run the blocking parts of builds; made when needed, gone when nothing is queued.
+// Threads that run the blocking parts of builds; made when needed, a few wait for more to do.
 //
 // `limit` bounds threads, not builds: parallelism is limited in Op::Acquire. Work that waits for other work of the same
 // group must have a limit far above what builds reach. Thread-safe.
@@ -18,49 +18,68 @@ class OpThreads {
   explicit OpThreads(size_t limit) : limit_(limit) {}
   OpThreads(const OpThreads&) = delete;
   OpThreads& operator=(const OpThreads&) = delete;
-  ~OpThreads() { Wait(); }
+  // Runs what is queued.
+  ~OpThreads() {
+    state_.Change([](State& s) { s.stop = true; });
+    state_.Wait([](const State& s) { return s.threads == 0; });
+  }
 
   // Never blocks, except where the system gives no thread at all: then the caller runs `task` itself.
   void Run(std::function<void()> task) {
-    bool start = state_.With([&](State& s) {
+    bool start = state_.Change([&](State& s) {
       s.queue.push_back(std::move(task));
-      if (s.threads >= limit_) return false;
+      if (s.idle >= s.queue.size() || s.threads >= limit_) return false;
       s.threads++;
       return true;
     });
     if (!start) return;
     try {
-      std::thread([this] { Loop(); }).detach();
+      std::thread([this] { Loop(/*stay=*/true); }).detach();
     } catch (const std::system_error&) {
-      bool alone = state_.Change([](State& s) { return --s.threads == 0; });
-      if (!alone) return;  // another thread takes it
-      state_.With([](State& s) { s.threads++; });
-      Loop();
+      Loop(/*stay=*/false);
     }
   }
+  // Returns when nothing is queued or running.
   void Wait() {
-    state_.Wait([](const State& s) { return s.threads == 0; });
+    state_.Wait([](const State& s) { return s.queue.empty() && s.idle == s.threads; });
   }
 
  private:
+  static constexpr size_t kMaxIdle = 4;
   struct State {
     std::deque<std::function<void()>> queue;
-    size_t threads = 0;
+    size_t threads = 0, idle = 0;
+    bool stop = false;
   };
-  void Loop() {
+  // Takes tasks until there is none; `stay`: then waits for more, unless enough threads do so already.
+  void Loop(bool stay) {
+    std::function<void()> task;
+    auto take = [&](State& s) {
+      if (s.queue.empty()) return false;
+      task = std::move(s.queue.front());
+      s.queue.pop_front();
+      return true;
+    };
     while (true) {
-      std::function<void()> task;
-      bool more = state_.Change([&](State& s) {
-        if (s.queue.empty()) {
-          s.threads--;
-          return false;
+      enum { kRun, kRest, kEnd } next = state_.Change([&](State& s) {
+        if (take(s)) return kRun;
+        if (stay && !s.stop && s.idle < kMaxIdle) {
+          s.idle++;
+          return kRest;
         }
-        task = std::move(s.queue.front());
-        s.queue.pop_front();
-        return true;
+        s.threads--;
+        return kEnd;
       });
-      if (!more) return;
+      if (next == kEnd) return;
+      if (next == kRest && !state_.WaitThen([](const State& s) { return s.stop || !s.queue.empty(); },
+                                            [&](State& s) {
+                                              s.idle--;
+                                              return take(s);
+                                            })) {
+        continue;
+      }
       task();
+      task = nullptr;  // captured handles end now
     }
   }
   const size_t limit_;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 
+#include "daemon/remotecache/chains.h"
 #include "daemon/solver/cache_keys.h"
 #include "daemon/solver/memory_storage.h"
 #include "tests/golden/keys/suites.h"
@@ -13,6 +14,8 @@ using solver::CacheKeyPtr;
 using solver::CacheLink;
 using solver::CacheRecord;
 
+constexpr int64_t kSecond = 1'000'000'000;
+
 struct NamedResult : solver::Result {
   explicit NamedResult(std::string i) : id(std::move(i)) {}
   std::string Id() const override { return id; }
@@ -23,7 +26,7 @@ class Results : public solver::ResultStorage {
  public:
   absl::StatusOr<solver::CacheResult> Save(const solver::Result& result) override {
     known[result.Id()] = true;
-    return solver::CacheResult{result.Id(), created_at};
+    return solver::CacheResult{result.Id(), created_at * kSecond};
   }
   absl::StatusOr<solver::ResultPtr> Load(const std::string& id) override {
     if (!Exists(id)) return NotFound("no result ", id);
@@ -44,7 +47,7 @@ class Storage : public solver::MemoryCacheKeyStorage {
     MemoryCacheKeyStorage::AddLink(id, link, target);
   }
   void AddResult(const std::string& id, const solver::CacheResult& result) override {
-    calls.push_back({{"add_result", {{"created_at", result.created_ns}, {"id", id}, {"result", result.id}}}});
+    calls.push_back({{"add_result", {{"created_at", result.created_ns / kSecond}, {"id", id}, {"result", result.id}}}});
     MemoryCacheKeyStorage::AddResult(id, result);
   }
   void RemoveResult(const std::string& id) override {
@@ -98,6 +101,7 @@ class Case {
   std::vector<solver::KeyWithSelector> Alternatives(const Json& list);
   absl::Status Query(const Json& step);
   absl::Status Records(const Json& step);
+  absl::Status Export(const Json& step);
   void Key(const Json& step);
 
   Storage storage_;
@@ -164,6 +168,39 @@ absl::Status Case::Records(const Json& step) {
   return ExpectJson("results", got, want);
 }
 
+absl::Status Case::Export(const Json& step) {
+  struct Source : solver::CacheExportSource {
+    std::vector<CacheRecord> RecordsOf(const solver::CacheKey& key) override {
+      if (&key == top) return all;
+      auto it = saved.find(&key);
+      return it == saved.end() ? std::vector<CacheRecord>() : std::vector<CacheRecord>{it->second};
+    }
+    absl::StatusOr<std::vector<Descriptor>> LayersOf(const CacheRecord& record, bool remote_only) override {
+      if (remote_only) return std::vector<Descriptor>();
+      Descriptor layer;
+      layer.digest = DigestOf("layer of " + record.result.id);
+      return std::vector<Descriptor>{layer};
+    }
+    const solver::CacheKey* top = nullptr;
+    std::vector<CacheRecord> all;
+    std::map<const solver::CacheKey*, CacheRecord> saved;
+  } source;
+  for (const auto& [name, record] : saved_) source.saved[by_name_.at(name).get()] = record;
+  CacheKeyPtr key = by_name_.at(step.at("key"));
+  if (step.value("with_all_records", false)) {
+    source.top = key.get();
+    source.all = keys_.Records(keys_.IdOf(*key));
+  }
+  solver::CacheExportOptions options;
+  std::string mode = step.at("mode");
+  options.mode = mode == "min" ? solver::CacheExportOptions::Mode::kMin : mode == "max" ? solver::CacheExportOptions::Mode::kMax : solver::CacheExportOptions::Mode::kRemoteOnly;
+  options.roots = step.value("export_roots", false);
+  options.ignore_backlinks = step.value("ignore_backlinks", false);
+  remotecache::CacheChains chains;
+  BK_RETURN_IF_ERROR(solver::CacheExporter(&keys_, &source, &chains, options).Export(*key));
+  return ExpectText("config", chains.Config(), step.at("expect").at("config").get<std::string>());
+}
+
 absl::Status Case::Step(const Json& step) {
   std::string op = step.at("op");
   const Json expect = step.value("expect", Json::object());
@@ -187,6 +224,8 @@ absl::Status Case::Step(const Json& step) {
   } else if (op == "load") {
     auto loaded = keys_.Load(saved_.at(step.at("key")));
     BK_RETURN_IF_ERROR(ExpectJson("result", loaded.ok() ? Json((*loaded)->Id()) : Json(nullptr), expect.at("result")));
+  } else if (op == "export") {
+    BK_RETURN_IF_ERROR(Export(step));
   } else if (op == "release") {
     storage_.RemoveResult(step.at("result"));
   } else if (op == "release_unreferenced") {
