@@ -77,7 +77,13 @@ std::string Block(const TarHeader& header, std::string_view name, std::string_vi
     }
     return out;
   };
-  PutText(block, 0, 100, pax ? ascii(name) : name);
+  std::string short_name(pax ? ascii(name) : name);
+  // A cut name must not end with a slash: some readers take it for a directory then.
+  if (short_name.size() > 100 && short_name[99] == '/') {
+    short_name.resize(99);
+    while (short_name.ends_with('/')) short_name.pop_back();
+  }
+  PutText(block, 0, 100, short_name);
   number(100, 8, header.mode, kMaxOctal8);
   number(108, 8, header.uid, kMaxOctal8);
   number(116, 8, header.gid, kMaxOctal8);
@@ -134,11 +140,10 @@ absl::StatusOr<std::string> EncodeTarHeader(const TarHeader& header) {
   std::string data;
   for (const auto& [key, value] : records) data += PaxRecord(key, value);
   TarHeader extended;
-  std::string trimmed = header.name;
-  while (trimmed.size() > 1 && trimmed.back() == '/') trimmed.pop_back();
-  size_t slash = trimmed.rfind('/');
-  std::string dir = slash == std::string::npos ? "" : trimmed.substr(0, slash + 1);
-  extended.name = os::JoinPath(os::JoinPath(dir, "PaxHeaders.0"), slash == std::string::npos ? trimmed : trimmed.substr(slash + 1));
+  // Go's path.Join of the directory, "PaxHeaders.0" and the base name, which is empty for directories.
+  size_t slash = header.name.rfind('/');
+  size_t base = slash == std::string::npos ? 0 : slash + 1;
+  extended.name = os::CleanPath(StrCat(header.name.substr(0, base), "PaxHeaders.0/", header.name.substr(base)));
   extended.type = 'x';
   extended.size_bytes = static_cast<int64_t>(data.size());
   std::string short_name = extended.name;

@@ -10,9 +10,6 @@
 namespace bk::snapshotter {
 namespace {
 
-// Mount options are one page (4 KiB) with the rest of the words; above it lowerdir cannot be given this way.
-constexpr size_t kLowerLimit = 3584;
-
 std::string Dir(const std::string& root, SnapshotId id) { return StrCat(root, "/", id); }
 
 bool InUserNamespace() {
