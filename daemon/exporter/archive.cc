@@ -28,10 +28,11 @@ void AddBlob(Members& members, const Descriptor& blob) {
   members[BlobPath(blob.digest)] = {0444, false, "", blob.digest, blob.size};
 }
 
-// The name of an image inside a layout: its tag or digest alone (OCI image-spec, annotation org.opencontainers.image.ref.name).
+// The name of an image inside a layout: its tag alone, the whole name if it has none (OCI image-spec, annotation
+// org.opencontainers.image.ref.name).
 std::string ReferenceName(const std::string& name) {
   auto parsed = SourceReference::Parse(name);
-  if (!parsed.ok() || parsed->object.empty()) return name;
+  if (!parsed.ok() || parsed->object.empty() || parsed->object[0] == '@') return name;
   return parsed->object;
 }
 

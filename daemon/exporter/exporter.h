@@ -24,6 +24,7 @@ struct ExportContext {
   std::string session_id;  // of the client that asked
   std::string exporter_id;  // "" for the first of old clients; index text otherwise ("0", "1", …)
   cache::FetchContext fetch;
+  int compatibility_version = 30;  // below 30: Docker's media types by default (trap 20)
 };
 
 // What an export made; it has reached its target when it is returned.

@@ -43,6 +43,7 @@ class ImageInstance : public ExporterInstance {
     Result result = given;
     ImageOptions options = options_;
     BK_RETURN_IF_ERROR(MergeMetadata(extra_, result, options));
+    BK_RETURN_IF_ERROR(options.SetDefaults(context.compatibility_version, Type()));
     BK_TRY(MadeImage image, MakeImage(cancel, parts_, result, options, context.fetch));
     ExportOutcome outcome;
     outcome.response = ImageResponse(image);

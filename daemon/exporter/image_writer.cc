@@ -25,7 +25,7 @@ class Writer {
 
   absl::StatusOr<MadeImage> Run() {
     if (!result_.refs.empty() && !result_.metadata.contains(kPlatformsKey)) {
-      return InvalidArgument("unable to export multiple refs, missing platforms mapping");
+      return InvalidArgument("build result contains multiple refs without platforms mapping");
     }
     BK_RETURN_IF_ERROR(options_.Check());
     BK_ASSIGN(platforms_, PlatformsOf(result_.metadata));
@@ -123,8 +123,10 @@ class Writer {
     auto task = fetch_.progress.Start(StrCat("rewriting layers with source-date-epoch ", *epoch, " (", ImageTime::FromSeconds(*epoch).text, ")"));
     bool diverged = false;
     for (size_t i = 0; i < layers.size(); i++) {
-      if (!diverged && base && i < base->diff_ids.size() && base->diff_ids[i] == layers[i].diff_id.str()) continue;
-      diverged = true;
+      // The base image's layers stay as they are up to the first one that is another.
+      std::string same = !diverged && base && i < base->diff_ids.size() ? base->diff_ids[i] : "";
+      diverged = diverged || same != layers[i].diff_id.str();
+      if (!NeedsRewrite(layers[i], *epoch, diverged ? "" : same)) continue;
       if (layers[i].fetch) BK_RETURN_IF_ERROR(layers[i].fetch(cancel_, fetch_, layers[i].descriptor));
       auto rewritten = RewriteLayer(cancel_, *parts_.content, layers[i], *epoch, options_.compression);
       BK_RETURN_IF_ERROR(cancel_.Check());

@@ -40,6 +40,7 @@ class LayoutInstance : public ExporterInstance {
     Result result = given;
     ImageOptions options = options_;
     BK_RETURN_IF_ERROR(MergeMetadata(extra_, result, options));
+    BK_RETURN_IF_ERROR(options.SetDefaults(context.compatibility_version, Type()));
     BK_TRY(MadeImage image, MakeImage(cancel, parts_, result, options, context.fetch));
     BK_RETURN_IF_ERROR(SetCreated(result, image));
     std::string names = options.name;

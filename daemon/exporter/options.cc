@@ -96,6 +96,16 @@ absl::StatusOr<ImageOptions> ImageOptions::Take(TextMap& attrs) {
   return out;
 }
 
+absl::Status ImageOptions::SetDefaults(int version, const std::string& exporter) {
+  constexpr int kOciByDefault = 30, kWithoutZstd = 10;
+  if (!oci_types) oci_types = exporter == "oci" || version >= kOciByDefault;
+  if (version == kWithoutZstd && compression.type == Compression::kZstd) {
+    std::string cause = StrCat("unsupported compatibility-version ", version, " feature ", exporter, " exporter compression=zstd");
+    return InvalidArgument(cause, ": ", cause);  // the reference says it twice
+  }
+  return Check();
+}
+
 absl::Status ImageOptions::Check() const {
   if (!oci_types) return absl::OkStatus();
   if (compression.type == Compression::kEstargz && !*oci_types) {

@@ -29,6 +29,9 @@ struct ImageOptions {
 
   // Takes what it knows out of `attrs`.
   static absl::StatusOr<ImageOptions> Take(TextMap& attrs);
+  // Fills in what depends on the exporter ("oci" always has OCI types) and the build's compatibility version, and refuses
+  // what that version did not have.
+  absl::Status SetDefaults(int compatibility_version, const std::string& exporter);
   // Options that exclude each other.
   absl::Status Check() const;
   bool oci() const { return oci_types.value_or(true); }

@@ -8,15 +8,21 @@ namespace {
 
 bool Later(const diff::TarTime& time, int64_t epoch) { return time.seconds > epoch || (time.seconds == epoch && time.nanoseconds > 0); }
 
-// PAX records repeat what the fields say: those of lowered times must not bring the old value back.
-void LowerPaxTime(diff::TarHeader& header, const char* key, int64_t epoch) {
-  auto it = header.pax.find(key);
+// What the fields of a header say themselves; Go's reader forgets how a sparse file was stored.
+bool RepeatsField(const std::string& key) {
+  for (const char* field : {"path", "linkpath", "size", "uid", "gid", "uname", "gname", "mtime", "atime"}) {
+    if (key == field) return true;
+  }
+  return key.starts_with("GNU.sparse.");
+}
+
+// The change time has no field.
+void LowerChangeTime(diff::TarHeader& header, int64_t epoch) {
+  auto it = header.pax.find("ctime");
   if (it == header.pax.end()) return;
   size_t dot = it->second.find('.');
-  std::string seconds = it->second.substr(0, dot);
   bool fraction = dot != std::string::npos && it->second.find_first_not_of('0', dot + 1) != std::string::npos;
-  char* end = nullptr;
-  int64_t value = strtoll(seconds.c_str(), &end, 10);
+  int64_t value = strtoll(it->second.substr(0, dot).c_str(), nullptr, 10);
   if (value > epoch || (value == epoch && fraction)) it->second = std::to_string(epoch);
 }
 
@@ -41,7 +47,11 @@ absl::Status RewriteTar(const CancelToken& cancel, diff::ByteSource& in, int64_t
     if (!more) return writer.Close();
     if (Later(header.mtime, epoch)) header.mtime = {epoch, 0};
     if (header.has_atime && Later(header.atime, epoch)) header.atime = {epoch, 0};
-    for (const char* key : {"mtime", "atime", "ctime"}) LowerPaxTime(header, key, epoch);
+    LowerChangeTime(header, epoch);
+    bool ustar = header.pax.empty();
+    std::erase_if(header.pax, [](const auto& record) { return RepeatsField(record.first); });
+    // The format found is the format written.
+    if (ustar && header.mtime.seconds < 0) return InvalidArgument("cannot encode the time ", header.mtime.seconds, " of ", Quote(header.name), " in a USTAR header");
     BK_RETURN_IF_ERROR(writer.Header(header));
     while (true) {
       BK_TRY(size_t n, reader.Read(buffer.data(), buffer.size()));
@@ -51,9 +61,13 @@ absl::Status RewriteTar(const CancelToken& cancel, diff::ByteSource& in, int64_t
   }
 }
 
-absl::StatusOr<cache::Layer> RewriteLayer(const CancelToken& cancel, content::ContentStore& content, const cache::Layer& layer, int64_t epoch, const CompressionChoice& compression) {
+bool NeedsRewrite(const cache::Layer& layer, int64_t epoch, const std::string& base_diff_id) {
+  if (!base_diff_id.empty() && layer.diff_id.str() == base_diff_id) return false;
   auto done = layer.descriptor.annotations.find(kRewrittenAnnotation);
-  if (done != layer.descriptor.annotations.end() && done->second == std::to_string(epoch)) return layer;
+  return done == layer.descriptor.annotations.end() || done->second != std::to_string(epoch);
+}
+
+absl::StatusOr<cache::Layer> RewriteLayer(const CancelToken& cancel, content::ContentStore& content, const cache::Layer& layer, int64_t epoch, const CompressionChoice& compression) {
   BK_TRY(os::UniqueFd fd, content.OpenBlob(layer.descriptor.digest));
   diff::FdSource file(fd.get());
   BK_TRY(auto decoder, diff::MakeDecoder(file));

@@ -90,7 +90,7 @@ absl::StatusOr<int> ExportTree::Open(const std::string& path) const {
 
 absl::StatusOr<std::vector<PlatformTree>> MountResult(const CancelToken& cancel, const Result& result, const Epoch& given, const cache::FetchContext& fetch, const std::string& temp_dir) {
   bool is_map = !result.refs.empty();
-  if (is_map && !result.metadata.contains(kPlatformsKey)) return InvalidArgument("unable to export multiple refs, missing platforms mapping");
+  if (is_map && !result.metadata.contains(kPlatformsKey)) return InvalidArgument("build result contains multiple refs without platforms mapping");
   BK_TRY(std::vector<ResultPlatform> platforms, PlatformsOf(result.metadata));
   if (!is_map && platforms.size() > 1) return InvalidArgument("unable to export multiple platforms without map");
   Epoch epoch = given;

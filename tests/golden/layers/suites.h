@@ -7,6 +7,8 @@ namespace bk::golden::layers {
 
 absl::Status RunApply(const Json& c, const std::string& file_dir);
 absl::Status RunDiff(const Json& c, const std::string& file_dir);
+absl::Status RunExport(const Json& c, const std::string& file_dir);
+absl::Status RunReproducible(const Json& c, const std::string& file_dir);
 absl::Status RunMergeDiff(const Json& c, const std::string& file_dir);
 
 }  // namespace bk::golden::layers

@@ -5,7 +5,9 @@ using namespace bk::golden;
 constexpr Suite kSuites[] = {
     {"layers/apply", &layers::RunApply},
     {"layers/diff", &layers::RunDiff},
+    {"layers/export", &layers::RunExport},
     {"layers/mergediff", &layers::RunMergeDiff},
+    {"layers/reproducible", &layers::RunReproducible},
 };
 
 int main(int argc, char** argv) { return RunArea(argc, argv, "layers", kSuites); }

@@ -62,10 +62,10 @@ class FakeSession : public session::Session {
   const std::string& shared_key() const override { return shared_key_; }
   CancelToken gone() const override { return CancelToken::Never(); }
   bool Supports(std::string_view) const override { return true; }
-  absl::StatusOr<std::unique_ptr<fsutil::Stream>> OpenFileSync(const CancelToken&, const session::FileSyncRequest&) override { return packets(); }
+  absl::StatusOr<std::unique_ptr<fsutil::Stream>> OpenFileSync(const CancelToken&, const session::FileSyncRequest&) override { return Packets(); }
   absl::StatusOr<std::unique_ptr<fsutil::Stream>> OpenFileSendPackets(const CancelToken&, const std::map<std::string, std::string>& given) override {
     headers = given;
-    return packets();
+    return Packets();
   }
   absl::StatusOr<std::unique_ptr<session::ByteSink>> OpenFileSendBytes(const CancelToken&, const std::map<std::string, std::string>& given) override {
     headers = given;
@@ -87,6 +87,7 @@ class FakeSession : public session::Session {
   std::unique_ptr<session::RemoteStore> Store(const std::string&) override { return std::make_unique<FakeStore>(&blobs, &written); }
 
  private:
+  absl::StatusOr<std::unique_ptr<fsutil::Stream>> Packets() { return packets ? packets() : Unimplemented("this client transfers no files"); }
   class Sink : public session::ByteSink {
    public:
     explicit Sink(FakeSession* owner) : owner_(owner) {}
