@@ -31,7 +31,7 @@ class Launcher(unittest.TestCase):
         cls.account = machine.make_user()
         machine.open_devices()
         cls.bin = machine.scratch("launcher")
-        shutil.copy2(machine.BUILD / "rootlesskit/rootlesskit", cls.bin)
+        shutil.copy2(machine.BUILD / "bin/rootlesskit", cls.bin)
         cls.program = cls.bin + "/rootlesskit"
 
     def setUp(self):
@@ -118,6 +118,20 @@ class Inside(Launcher):
         out = self.out_of("--pidns", "sh", "-c", "ls /proc | grep -c '^[0-9]*$'; cat /proc/1/comm")
         self.assertLess(int(out.split()[0]), 8)
         self.assertEqual(out.split()[1], "exe")
+
+    def test_copy_up_never_touches_the_original_wherever_one_stands(self):
+        os.makedirs(self.dir + "/tree/sub")
+        for path in (self.dir + "/keep", self.dir + "/tree/file"):
+            with open(path, "w") as file:
+                file.write("kept\n")
+        subprocess.run(["chown", "-R", machine.USER, self.dir], check=True)
+        before = subprocess.run(["find", self.dir], text=True, capture_output=True).stdout
+        for words in (["--copy-up=."], ["--copy-up=tree"], [f"--copy-up={self.dir}"], ["--copy-up=..", f"--copy-up={self.dir}"], ["--copy-up=tree,tree"]):
+            self.assertEqual(self.run_it("--state-dir=/var/tmp/rk-copy-up", *words, "true").returncode, 0, words)
+        for words in (["--copy-up="], ["--copy-up=/"], ["--copy-up=/tmp"]):
+            self.assertEqual(self.run_it(*words, "true").returncode, 1, words)
+        self.assertEqual(subprocess.run(["find", self.dir], text=True, capture_output=True).stdout, before)
+        self.assertEqual(self.out_of("--copy-up=tree", "sh", "-c", "cat tree/file; rm tree/file; ls tree"), "kept\nsub\n")
 
     def test_a_cgroup_namespace_shows_cgroup2_alone(self):
         for flags in (["--cgroupns"], ["--cgroupns", "--net=none"]):

@@ -54,7 +54,7 @@ def check_layers(top=TOP):
             continue
         for number, line in enumerate(path.read_text().splitlines(), 1):
             found = re.match(r'#include "([^"]+)"', line)
-            if not found:
+            if not found or found.group(1).startswith(("absl/", "google/")):
                 continue
             target = room_of(found.group(1), layers, generated)
             where = f"{path.relative_to(top)}:{number}"
