@@ -103,8 +103,8 @@ absl::StatusOr<BuildResponse> Engine::Run(const CancelToken& cancel, const Build
 
 absl::StatusOr<BuildResponse> Engine::Solve(const CancelToken& cancel, const BuildRequest& request) {
   auto response = Run(cancel, request);
-  if (!response.ok()) return ForClients(response.status());
-  return response;
+  if (response.ok() || cancel.cancelled()) return response;  // what ended a cancelled build is for its canceller to name
+  return ForClients(response.status());
 }
 
 absl::Status Engine::Status(const CancelToken& cancel, const std::string& ref, solver::ProgressSink& sink) {

@@ -190,14 +190,14 @@ absl::Status ForClients(const absl::Status& status) {
     case absl::StatusCode::kUnknown:
     case absl::StatusCode::kCancelled:
     case absl::StatusCode::kDeadlineExceeded:
-    case absl::StatusCode::kUnimplemented:
-    case absl::StatusCode::kUnavailable: return status;
+    case absl::StatusCode::kUnimplemented: return status;
     default: break;
   }
-  bool from_wire = Message(status).find("rpc error: code = ") != std::string::npos;
+  std::string text = Message(status);
+  bool from_wire = text.find("rpc error: code = ") != std::string::npos;
   bool declined = status.code() == absl::StatusCode::kAlreadyExists;  // a client that wants no tar (trap 21)
   if (from_wire || declined) return status;
-  absl::Status out = Unknown(Message(status));
+  absl::Status out = text.ends_with("context deadline exceeded") ? DeadlineExceeded(text) : Unknown(text);
   for (ErrorDetail& detail : Details(status)) AddDetail(out, std::move(detail));
   return out;
 }

@@ -67,7 +67,6 @@ absl::Status CheckIndex(const char* what, int64_t index, int64_t limit) {
 absl::Status CheckIndexes(const pb::Op& op) {
   int64_t inputs = op.inputs_size();
   for (const pb::Mount& mount : op.exec().mounts()) {
-    BK_RETURN_IF_ERROR(CheckIndex("mount input", mount.input(), inputs));
     if (mount.output() < -1 || mount.output() >= op.exec().mounts_size()) return InvalidArgument("invalid mount output index ", mount.output());
   }
   int64_t actions = op.file().actions_size();

@@ -16,8 +16,8 @@ namespace bk::llb {
 absl::Status CheckShape(const pb::Op& op);
 // Unknown for a step that asks for more than was granted. Optional devices nobody may use are taken out.
 absl::Status CheckEntitlements(pb::Op& op, const std::set<std::string>& granted);
-// InvalidArgument for values of enumerations that are not known (never taken for the permissive one) and for input
-// indexes out of range.
+// InvalidArgument for values of enumerations that are not known (never taken for the permissive one) and for indexes out
+// of range. Inputs of mounts are the exec op's own to check.
 absl::Status CheckMeaning(const pb::Op& op);
 // The name that the reference gives an op; merge and diff ops are named by the caller (they need their inputs' names).
 std::string DefaultName(const pb::Op& op);
