@@ -11,9 +11,11 @@ NewOptions Retained() {
   return options;
 }
 
+std::vector<UsageRecord> Usage(StoreFixture& f) { return *f.manager().DiskUsage(f.cancel, {}); }
+
 int64_t Total(StoreFixture& f) {
   int64_t total = 0;
-  for (const UsageRecord& record : *f.manager().DiskUsage(f.cancel, {})) total += record.size_bytes;
+  for (const UsageRecord& record : Usage(f)) total += record.size_bytes;
   return total;
 }
 
@@ -67,7 +69,7 @@ TEST_CASE("prune leaves what is in use, and parents of it") {
   ImmutablePtr top = f.Layer(f.Layer(nullptr, "a", "1"), "b", "2");
   f.Layer(nullptr, "c", "3");
   CHECK(Prune(f, {}).size() == 1);
-  for (const UsageRecord& record : *f.manager().DiskUsage(f.cancel, {})) CHECK(record.in_use);
+  for (const UsageRecord& record : Usage(f)) CHECK(record.in_use);
 }
 
 TEST_CASE("prune with a limit stops when the total is below it, least used first") {
