@@ -1,0 +1,198 @@
+// Sessions over real gRPC: a client's server at the far end of the tunnel, both in this process.
+#include <doctest/doctest.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/server_posix.h>
+#include <sys/socket.h>
+
+#include <atomic>
+#include <deque>
+#include <thread>
+
+#include "base/os/file.h"
+#include "daemon/session/connected.h"
+#include "proto/wire/grpc_setup.h"
+#include "proto/wire/tunnel.h"
+#include "session/secrets.grpc.pb.h"
+
+namespace bk::session {
+namespace {
+
+using moby::buildkit::v1::BytesMessage;
+
+// Both directions of Control.Session between two ends in memory.
+struct Lane {
+  std::deque<std::string> messages;
+  bool ended = false;
+};
+
+class DaemonStream : public ConnectedSessions::Stream {
+ public:
+  DaemonStream(Guarded<Lane>* in, Guarded<Lane>* out) : in_(in), out_(out) {}
+  bool Read(BytesMessage& message) override {
+    return in_->WaitThen([](Lane& lane) { return !lane.messages.empty() || lane.ended; },
+                         [&](Lane& lane) {
+                           if (lane.messages.empty()) return false;
+                           message.set_data(std::move(lane.messages.front()));
+                           lane.messages.pop_front();
+                           return true;
+                         });
+  }
+  absl::Status Write(const BytesMessage& message) override {
+    return out_->Change([&](Lane& lane) -> absl::Status {
+      if (lane.ended) return bk::Cancelled("context canceled");
+      lane.messages.push_back(message.data());
+      return absl::OkStatus();
+    });
+  }
+  void SendHeaders() override {}
+  void Cancel() override {
+    in_->Change([](Lane& lane) { lane.ended = true; });
+    out_->Change([](Lane& lane) { lane.ended = true; });
+  }
+
+ private:
+  Guarded<Lane>* in_;
+  Guarded<Lane>* out_;
+};
+
+class Secrets : public moby::buildkit::secrets::v1::Secrets::Service {
+ public:
+  grpc::Status GetSecret(grpc::ServerContext*, const moby::buildkit::secrets::v1::GetSecretRequest* request, moby::buildkit::secrets::v1::GetSecretResponse* response) override {
+    if (request->id() != "known") return grpc::Status(grpc::StatusCode::NOT_FOUND, "secret not found");
+    response->set_data("value");
+    return grpc::Status::OK;
+  }
+};
+
+// A connected client with a server of its own, and the daemon's call that serves it.
+class Client {
+ public:
+  Client(ConnectedSessions& sessions, const std::string& id, ConnectedSessions::Headers headers = {}, bool answers = true) : answers_(answers) {
+    headers.emplace("x-docker-expose-session-uuid", id);
+    headers.emplace("x-docker-expose-session-grpc-method", "/moby.filesync.v1.FileSync/DiffCopy");
+    auto made = wire::MakeTunnel();
+    REQUIRE(made.ok());
+    tunnel_ = std::move(*made);
+    if (answers_) {
+      grpc::EnableDefaultHealthCheckService(true);
+      grpc::ServerBuilder builder;
+      wire::ConfigureServer(builder);
+      builder.RegisterService(&secrets_);
+      server_ = builder.BuildAndStart();
+      grpc::AddInsecureChannelFromFd(server_.get(), tunnel_.grpc_end.Release());
+    }
+    pump_ = std::thread([this] {
+      DaemonStream stream(&to_client_, &to_daemon_);
+      wire::Pump(
+          tunnel_.pump_end.get(),
+          [&](std::string_view bytes) {
+            BytesMessage message;
+            message.set_data(bytes.data(), bytes.size());
+            return stream.Write(message).ok();
+          },
+          [&](std::string& bytes) {
+            BytesMessage message;
+            if (!stream.Read(message)) return false;
+            bytes = message.data();
+            return true;
+          },
+          [&] { stream.Cancel(); });
+    });
+    call_ = std::thread([this, &sessions, headers] {
+      DaemonStream stream(&to_daemon_, &to_client_);
+      absl::Status status = sessions.Serve(cancel_.token(), stream, headers);
+      result_.Change([&](std::optional<absl::Status>& result) { result = status; });
+    });
+  }
+  ~Client() { Leave(); }
+  // The client goes away.
+  void Leave() {
+    if (!call_.joinable()) return;
+    shutdown(tunnel_.pump_end.get(), SHUT_RDWR);
+    pump_.join();
+    call_.join();
+    if (server_) server_->Shutdown(std::chrono::system_clock::now());
+  }
+  // What the daemon's call returned; empty if it did not in time.
+  std::optional<absl::Status> Result(std::chrono::milliseconds timeout) {
+    result_.WaitFor(timeout, [](auto& result) { return result.has_value(); });
+    return result_.With([](auto& result) { return result; });
+  }
+
+ private:
+  const bool answers_;
+  Secrets secrets_;
+  std::unique_ptr<grpc::Server> server_;
+  wire::TunnelEnds tunnel_;
+  Guarded<Lane> to_client_, to_daemon_;
+  CancelSource cancel_;
+  Guarded<std::optional<absl::Status>> result_;
+  std::thread pump_, call_;
+};
+
+size_t OpenFiles() { return os::ListDir("/proc/self/fd")->size(); }
+
+TEST_CASE("a connected client is asked through its tunnel") {
+  ConnectedSessions sessions;
+  Client client(sessions, "one");
+  auto session = sessions.Get(CancelToken::Never(), "one", false);
+  REQUIRE(session.ok());
+  CHECK(*(*session)->GetSecret(CancelToken::Never(), "known") == "value");
+  CHECK(absl::IsNotFound((*session)->GetSecret(CancelToken::Never(), "other").status()));
+  CHECK((*session)->Supports("/moby.filesync.v1.FileSync/DiffCopy"));
+  CHECK_FALSE((*session)->Supports("/moby.filesync.v1.FileSend/DiffCopy"));
+}
+
+TEST_CASE("an id with a prefix is the session behind the colon") {
+  ConnectedSessions sessions;
+  Client client(sessions, "one");
+  CHECK(sessions.Get(CancelToken::Never(), "prefix:one", false).ok());
+  CHECK(absl::IsNotFound(sessions.Get(CancelToken::Never(), "two", true).status()));
+}
+
+TEST_CASE("a call in flight fails when the client goes away, and the session is gone") {
+  ConnectedSessions sessions;
+  std::shared_ptr<Session> session;
+  {
+    Client client(sessions, "one");
+    session = *sessions.Get(CancelToken::Never(), "one", false);
+    REQUIRE(session->GetSecret(CancelToken::Never(), "known").ok());
+  }
+  CHECK(session->gone().cancelled());
+  CHECK_FALSE(session->GetSecret(session->gone(), "known").ok());
+  CHECK(absl::IsNotFound(sessions.Get(CancelToken::Never(), "one", true).status()));
+}
+
+TEST_CASE("a session without an id is refused") {
+  ConnectedSessions sessions;
+  Guarded<Lane> in, out;
+  DaemonStream stream(&in, &out);
+  CHECK(absl::IsInvalidArgument(sessions.Serve(CancelToken::Never(), stream, {})));
+}
+
+TEST_CASE("a client that answers no health check is given up after the time it asked for") {
+  ConnectedSessions sessions;
+  Client mute(sessions, "mute", {{"x-buildkit-session-health-custom-timeout", "1000"}}, false);
+  auto result = mute.Result(std::chrono::seconds(10));
+  REQUIRE(result.has_value());
+  CHECK_FALSE(result->ok());
+  CHECK(Message(*result).find("failed its health check") != std::string::npos);
+}
+
+TEST_CASE("a hundred sessions leave no descriptor open") {
+  ConnectedSessions sessions;
+  auto visit = [&](int i) {
+    Client client(sessions, "s" + std::to_string(i));
+    auto session = sessions.Get(CancelToken::Never(), "s" + std::to_string(i), false);
+    REQUIRE(session.ok());
+    REQUIRE((*session)->GetSecret(CancelToken::Never(), "known").ok());
+  };
+  for (int i = 0; i < 3; i++) visit(i);  // what gRPC keeps for the process
+  size_t before = OpenFiles();
+  for (int i = 0; i < 100; i++) visit(i);
+  CHECK(OpenFiles() <= before + 4);
+}
+
+}  // namespace
+}  // namespace bk::session
