@@ -11,7 +11,7 @@
 
 namespace bk::rootlesskit {
 
-// In order. InvalidArgument for /tmp; on failure the mounts made so far stay (the namespace goes with the process).
+// In order. InvalidArgument for / and /tmp; on failure the mounts made so far stay (the namespace goes with the process).
 absl::Status CopyUp(const std::vector<std::string>& dirs);
 // Whether one of them is /etc.
 bool CopiesEtc(const std::vector<std::string>& dirs);

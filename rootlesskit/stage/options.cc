@@ -1,6 +1,9 @@
 #include "rootlesskit/stage/options.h"
 
 #include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <cstdlib>
 #include <span>
 #include <variant>
 
@@ -113,9 +116,13 @@ absl::Status SetFlag(Options& options, const Flag& flag, std::string_view name, 
     if (!parsed.ok()) return InvalidArgument("invalid boolean value ", Quote(*value), " for -", name, ": parse error");
     options.**member = *parsed;
   } else if (const auto* member = std::get_if<int64_t Options::*>(&flag.target)) {
-    auto parsed = ParseInt(*value);
-    if (!parsed.ok()) return InvalidArgument("invalid value ", Quote(*value), " for flag -", name, ": parse error");
-    options.**member = *parsed;
+    // Decimal, 0x… or 0…, as Go's flags.
+    char* end = nullptr;
+    errno = 0;
+    options.**member = std::strtoll(value->c_str(), &end, 0);
+    if (value->empty() || isspace(static_cast<unsigned char>((*value)[0])) || *end != 0 || errno != 0) {
+      return InvalidArgument("invalid value ", Quote(*value), " for flag -", name, ": parse error");
+    }
   } else if (const auto* member = std::get_if<std::string Options::*>(&flag.target)) {
     options.**member = *value;
   } else if (const auto* member = std::get_if<std::vector<std::string> Options::*>(&flag.target)) {

@@ -18,7 +18,7 @@
 namespace bk::golden::exec {
 namespace {
 
-constexpr std::chrono::seconds kTimeLimit{30};
+constexpr std::chrono::seconds kTimeLimit{60};
 constexpr char kPath[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 void ReplaceAll(std::string& text, std::string_view from, std::string_view to) {
@@ -75,7 +75,7 @@ std::string Expand(std::string text, const Place& place) {
 
 // And back, with numbers that differ from run to run.
 std::string Normalize(std::string text, const Place& place) {
-  static const std::regex kLogTime("time=\"[^\"]*\" "), kHidden("\\.ro[A-Za-z0-9]{6}\\b"), kOwnState("rootlesskit[A-Za-z0-9]{6}\\b"),
+  static const std::regex kLogTime("time=\"[^\"]*\" "), kHidden("\\.ro[0-9]+\\b"), kOwnState("rootlesskit[A-Za-z0-9]{6}\\b"),
       kReexec("_ROOTLESSKIT_REEXEC_COUNT_[0-9]+_[0-9]+"), kChildPid("\"childPID\":[0-9]+"), kMaster("master:[0-9]+");
   ReplaceAll(text, place.state, "$STATE");
   ReplaceAll(text, place.tmpdir, "$TMPDIR");
@@ -103,7 +103,7 @@ std::vector<std::string> DriverEnvironment(const Json& input, const Place& place
 
 // Sends the case's signal once the command is ready. False if it never was.
 bool SendSignal(os::Process& process, int signal, const Place& place) {
-  for (int i = 0; i < 1000 && !os::Exists(place.tmp + "/ready"); i++) {
+  for (int i = 0; i < 3000 && !os::Exists(place.tmp + "/ready"); i++) {
     if (!CancelToken::Never().SleepFor(std::chrono::milliseconds(10)).ok()) return false;
   }
   process.Kill(signal);

@@ -39,6 +39,11 @@ TEST_CASE("wrong flags have Go's words") {
   CHECK(ParseFailure({"--net"}) == "flag needs an argument: -net");
   CHECK(ParseFailure({"--pidns=x"}) == "invalid boolean value \"x\" for -pidns: parse error");
   CHECK(ParseFailure({"--mtu=x"}) == "invalid value \"x\" for flag -mtu: parse error");
+  CHECK_FALSE(ParseFailure({"--mtu="}).empty());
+  CHECK_FALSE(ParseFailure({"--mtu= 1"}).empty());
+  CHECK_FALSE(ParseFailure({"--mtu=1x"}).empty());
+  CHECK_FALSE(ParseFailure({"--mtu=99999999999999999999"}).empty());
+  CHECK(Parsed({"--mtu=0x10"}).mtu == 16);
   CHECK(ParseFailure({"---x"}) == "bad flag syntax: ---x");
 }
 
