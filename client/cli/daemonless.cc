@@ -99,7 +99,10 @@ absl::StatusOr<DaemonPlaces> FindDaemonPlaces() {
   DaemonPlaces places;
   std::string runtime = Variable("XDG_RUNTIME_DIR"), data = Variable("XDG_DATA_HOME"), home = Variable("HOME");
   struct stat st;
-  if (geteuid() == 0) {
+  if (std::string own = Variable("BUILDKIT_DAEMONLESS_DIR"); !own.empty()) {
+    places.state_dir = os::JoinPath(own, "state");
+    places.run_dir = os::JoinPath(own, "run");
+  } else if (geteuid() == 0) {
     places.state_dir = StrCat("/var/lib/", kName);
     places.run_dir = StrCat("/run/", kName);
   } else {

@@ -20,7 +20,8 @@ struct DaemonPlaces {
   std::string address() const { return "unix://" + run_dir + "/buildkitd.sock"; }
   std::string log_file() const { return run_dir + "/buildkitd.log"; }
 };
-// From XDG_RUNTIME_DIR and XDG_DATA_HOME, or root's places. Directories are made, owned by this user alone.
+// BUILDKIT_DAEMONLESS_DIR, else from XDG_RUNTIME_DIR and XDG_DATA_HOME, or root's places. Directories are made, owned by
+// this user alone.
 absl::StatusOr<DaemonPlaces> FindDaemonPlaces();
 
 class PrivateDaemon {

@@ -15,7 +15,7 @@
 namespace bk::client {
 namespace {
 
-constexpr std::chrono::milliseconds kProbeInterval(100);
+constexpr std::chrono::milliseconds kProbeInterval(20);
 
 // 0, or why the socket cannot be connected to.
 int ConnectError(const std::string& path) {
@@ -49,6 +49,11 @@ absl::Status Connection::WaitUntilReady(const CancelToken& cancel, std::chrono::
     BK_RETURN_IF_ERROR(cancel.Check());
     auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
     if (left <= left.zero()) return DeadlineExceeded("context deadline exceeded");
+    // gRPC would wait longer and longer between its attempts.
+    if (!address_.socket_path.empty() && ConnectError(address_.socket_path) != 0) {
+      BK_RETURN_IF_ERROR(cancel.SleepFor(std::min(left, kProbeInterval)));
+      continue;
+    }
     CallContext context(cancel);
     context->set_deadline(std::chrono::system_clock::now() + left);
     moby::buildkit::v1::InfoResponse response;

@@ -107,6 +107,7 @@ DockerConfig DockerConfig::Load(const std::string& directory) {
 }
 
 absl::Status DockerConfig::Parse(const std::string& text) {
+  if (text.find_first_not_of(" \t\r\n") == std::string::npos) return absl::OkStatus();
   Json json = Json::parse(text, nullptr, false);
   if (!json.is_object()) return InvalidArgument("not a JSON object");
   default_helper_ = StringAt(json, "credsStore");

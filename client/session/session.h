@@ -23,7 +23,7 @@ class Session {
   Session& operator=(const Session&) = delete;
 
   const std::string& id() const { return id_; }
-  // Offers `service`, whose full name ("moby.filesync.v1.FileSync") names its methods.
+  // Offers `service` (one at least is needed), whose full name ("moby.filesync.v1.FileSync") names its methods.
   void Add(const std::string& full_name, std::unique_ptr<grpc::Service> service);
   // "/pkg.Service/Method" of everything offered, sorted.
   std::vector<std::string> Methods() const;

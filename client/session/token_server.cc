@@ -143,6 +143,15 @@ std::string OAuthForm(const TokenRequest& request, const Credentials& credential
   return EncodeQuery(form);
 }
 
+absl::StatusOr<Token> Post(const CancelToken& cancel, const TokenRequest& request, const Credentials& credentials) {
+  std::string form = OAuthForm(request, credentials);
+  BK_TRY(Answer answer, Request(cancel, request.realm, &form, Credentials()));
+  if (answer.ok()) return ParseToken(answer, {"access_token"});
+  // Servers that do not know the form answer in these ways.
+  bool unknown_form = answer.status == 404 || answer.status == 401 || (answer.status == 405 && !credentials.User().empty());
+  return unknown_form ? Get(cancel, request, credentials) : absl::StatusOr<Token>(answer.Unexpected());
+}
+
 }  // namespace
 
 absl::StatusOr<Token> FetchToken(const CancelToken& cancel, const TokenRequest& request, const Credentials& credentials) {
@@ -151,16 +160,7 @@ absl::StatusOr<Token> FetchToken(const CancelToken& cancel, const TokenRequest& 
     if (!token.ok()) return Annotate(token.status(), "failed to fetch anonymous token");
     return token;
   }
-  std::string form = OAuthForm(request, credentials);
-  auto posted = Request(cancel, request.realm, &form, Credentials());
-  absl::StatusOr<Token> token = posted.status();
-  if (posted.ok() && posted->ok()) {
-    token = ParseToken(*posted, {"access_token"});
-  } else if (posted.ok()) {
-    // Servers that do not know the POST form answer in these ways.
-    bool unknown_form = posted->status == 404 || posted->status == 401 || (posted->status == 405 && !credentials.User().empty());
-    token = unknown_form ? Get(cancel, request, credentials) : absl::StatusOr<Token>(posted->Unexpected());
-  }
+  auto token = Post(cancel, request, credentials);
   if (!token.ok()) return Annotate(token.status(), "failed to fetch oauth token");
   return token;
 }

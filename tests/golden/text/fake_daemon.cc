@@ -4,9 +4,11 @@
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
+#include <thread>
 
 #include "base/digest.h"
 #include "base/guarded.h"
+#include "base/os/file.h"
 #include "control/control.grpc.pb.h"
 #include "frontend/gateway.grpc.pb.h"
 #include "proto/wire/status_codec.h"
@@ -134,7 +136,9 @@ class FakeDaemon::ControlService : public control::Control::Service {
     for (const auto& [key, value] : answers.items()) {
       (*response->mutable_exporterresponse())[key] = value.get<std::string>();
     }
-    grpc::Status error = state_.Error("Solve");
+    std::string hold = state_.server.value("hold_file", "");
+    while (!hold.empty() && os::Exists(hold) && !context->IsCancelled()) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    grpc::Status error = context->IsCancelled() ? grpc::Status::CANCELLED : state_.Error("Solve");
     return error.ok() ? outcome : error;
   }
 

@@ -1,0 +1,47 @@
+#include <doctest/doctest.h>
+
+#include "client/cli/error_report.h"
+#include "client/cli/metadata_file.h"
+#include "client/cli/tab_writer.h"
+#include "client/cli/text_format.h"
+
+using namespace bk::client;
+
+TEST_CASE("columns are as wide as their longest cell, rounded up to tabs") {
+  TabWriter table;
+  table.Write("a\tb\nlonger than a tab\tb\n\nx\ty\n");
+  CHECK(table.Flush() == "a\t\t\tb\nlonger than a tab\tb\n\nx\ty\n");
+}
+
+TEST_CASE("columns of spaces count code points, not bytes") {
+  TabWriter table({0, 0, 1, ' '});
+  table.Write("é:\tx\nabc:\ty\n");
+  CHECK(table.Flush() == "é:   x\nabc: y\n");
+}
+
+TEST_CASE("sizes have decimal units; bytes have no decimals") {
+  CHECK(SizeText(0) == "0B");
+  CHECK(SizeText(-1) == "-1B");
+  CHECK(SizeText(8192) == "8.19kB");
+  CHECK(SizeText(123456789) == "123.46MB");
+  CHECK(ExactSizeText(123456789) == "123.456789MB");
+  CHECK(ExactSizeText(512000000) == "512MB");
+}
+
+TEST_CASE("a snippet shows the blamed lines with their neighbours") {
+  std::string one = R"({"info":{"filename":"Dockerfile","data":"RlJPTSBhClJVTiBiCg=="},"ranges":[{"start":{"line":2},"end":{"line":2}}]})";
+  CHECK(SourceSnippet(one) == "Dockerfile:2\n--------------------\n   1 |     FROM a\n   2 | >>> RUN b\n   3 |     \n--------------------\n");
+}
+
+TEST_CASE("details that are no snippet print nothing") {
+  CHECK(SourceSnippet("nonsense").empty());
+  CHECK(SourceSnippet(R"({"info":{"filename":"f","data":"!"},"ranges":[{"start":{"line":1}}]})").empty());
+  CHECK(SourceSnippet(R"({"info":{"filename":"f","data":"YQ=="},"ranges":[{"start":{"line":9}}]})").empty());
+  CHECK(SourceSnippet(R"({"info":{"filename":7,"data":"YQ=="},"ranges":[{"start":{"line":1}}]})").empty());
+  CHECK(SourceSnippet(R"({"info":{"filename":"f","data":"YQ=="},"ranges":[{"start":{"line":"x"}}]})").empty());
+}
+
+TEST_CASE("metadata: base64 of an object becomes the object, everything else stays text") {
+  CHECK(MetadataJson({{"a", "eyJiIjoiPCJ9"}, {"e", "e30="}, {"l", "WzFd"}, {"t", "<"}}) ==
+        "{\n  \"a\": {\n    \"b\": \"\\u003c\"\n  },\n  \"e\": \"e30=\",\n  \"l\": \"WzFd\",\n  \"t\": \"\\u003c\"\n}");
+}
