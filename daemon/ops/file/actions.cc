@@ -17,13 +17,14 @@ struct Place {
   Entry entry() const { return {parent.fd.get(), parent.name, path}; }
 };
 
-absl::StatusOr<Place> PlaceOf(const os::RootDir& root, const std::string& resolved) {
+// `doing` is what a missing parent keeps from being done ("mkdir").
+absl::StatusOr<Place> PlaceOf(const os::RootDir& root, const std::string& resolved, std::string_view doing) {
   if (resolved == "/") {
     BK_TRY(os::UniqueFd fd, root.OpenAt("/", O_PATH | O_DIRECTORY));
     return Place{{std::move(fd), "."}, resolved};
   }
   auto parent = root.OpenParent(resolved);
-  if (!parent.ok()) return parent.status();
+  if (!parent.ok()) return Renamed(parent.status(), StrCat(doing, " ", resolved));
   return Place{*std::move(parent), resolved};
 }
 
@@ -40,7 +41,7 @@ absl::Status RemovePath(const os::RootDir& root, const std::string& name, bool a
   auto there = root.Stat(full);
   if (!there.ok() && absl::IsNotFound(there.status()) && !allow_missing) return NotFound("stat ", full, ": no such file or directory");
   auto parent = root.OpenParent(full);
-  if (!parent.ok()) return absl::IsNotFound(parent.status()) ? absl::OkStatus() : parent.status();
+  if (!parent.ok()) return absl::IsNotFound(parent.status()) ? absl::OkStatus() : Renamed(parent.status(), StrCat("unlinkat ", full));
   return RemoveTree({parent->fd.get(), parent->name, full});
 }
 
@@ -54,7 +55,7 @@ std::string CleanKeepingEnd(const std::string& path) {
 
 absl::Status SetTimeAt(const os::RootDir& root, const std::string& path, std::optional<int64_t> time_ns) {
   if (!time_ns) return absl::OkStatus();
-  BK_TRY(Place place, PlaceOf(root, path));
+  BK_TRY(Place place, PlaceOf(root, path, "failed to utime"));
   return SetTime(place.entry(), time_ns);
 }
 
@@ -70,7 +71,7 @@ absl::Status MakeDirectory(const os::RootDir& root, const pb::FileActionMkDir& a
   unsigned mode = static_cast<unsigned>(action.mode()) & 0777;
   BK_TRY(std::string path, root.Resolve(action.path()));
   if (action.makeparents()) return MakeParents(root, path, mode, owner, ActionTime(action.timestamp())).status();
-  BK_TRY(Place place, PlaceOf(root, path));
+  BK_TRY(Place place, PlaceOf(root, path, "mkdir"));
   if (mkdirat(place.parent.fd.get(), place.parent.name.c_str(), mode) < 0) {
     return errno == EEXIST ? absl::OkStatus() : ErrnoError(errno, StrCat("mkdir ", path));
   }
@@ -81,7 +82,7 @@ absl::Status MakeDirectory(const os::RootDir& root, const pb::FileActionMkDir& a
 absl::Status MakeFile(const os::RootDir& root, const pb::FileActionMkFile& action, const std::optional<Owner>& owner) {
   unsigned mode = static_cast<unsigned>(action.mode()) & 0777;
   BK_TRY(std::string path, root.Resolve(action.path()));
-  BK_TRY(Place place, PlaceOf(root, path));
+  BK_TRY(Place place, PlaceOf(root, path, "open"));
   BK_TRY(auto before, LstatEntry(place.entry()));
   // O_NONBLOCK: a FIFO must not wait for a reader; only regular files are written.
   os::UniqueFd fd(openat(place.parent.fd.get(), place.parent.name.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600));
@@ -97,9 +98,10 @@ absl::Status MakeFile(const os::RootDir& root, const pb::FileActionMkFile& actio
 
 absl::Status MakeSymlink(const os::RootDir& root, const pb::FileActionSymlink& action, const std::optional<Owner>& owner) {
   BK_TRY(std::string path, root.Resolve(action.newpath()));
-  BK_TRY(Place place, PlaceOf(root, path));
+  std::string doing = StrCat("symlink ", action.oldpath());
+  BK_TRY(Place place, PlaceOf(root, path, doing));
   if (symlinkat(action.oldpath().c_str(), place.parent.fd.get(), place.parent.name.c_str()) < 0) {
-    return ErrnoError(errno, StrCat("symlink ", action.oldpath(), " ", path));
+    return ErrnoError(errno, StrCat(doing, " ", path));
   }
   return Finish(place.entry(), owner, action.timestamp());
 }

@@ -17,7 +17,11 @@ namespace {
 absl::StatusOr<std::optional<PatternMatcher>> MakeMatcher(const std::vector<std::string>& patterns, std::string_view what) {
   if (patterns.empty()) return std::optional<PatternMatcher>();
   auto matcher = PatternMatcher::Create(patterns);
-  if (!matcher.ok()) return Annotate(matcher.status(), StrCat("invalid ", what));
+  if (!matcher.ok()) {
+    std::string list;
+    for (const std::string& pattern : patterns) list += StrCat(list.empty() ? "" : " ", pattern);
+    return Annotate(matcher.status(), StrCat("invalid ", what, ": [", list, "]"));
+  }
   return std::optional<PatternMatcher>(*std::move(matcher));
 }
 

@@ -65,7 +65,7 @@ class CopyAction {
     BK_TRY(std::string dest, target_.Resolve(to));
     BK_TRY(std::string path, SourcePath(source_, from, action_.followsymlink()));
     auto stat = source_.Lstat(path);
-    if (!stat.ok()) return absl::IsNotFound(stat.status()) ? NotFound("lstat ", path, ": no such file or directory") : stat.status();
+    if (!stat.ok()) return Renamed(stat.status(), StrCat("lstat ", path));
     BK_RETURN_IF_ERROR(PlaceTarget(S_ISDIR(stat->st_mode), from, dest));
     BK_TRY(OpenEntry source, OpenAtParent(source_, path));
     BK_TRY(OpenEntry target, OpenAtParent(target_, dest));
@@ -106,7 +106,7 @@ absl::Status Copy(const CancelToken& cancel, const os::RootDir& source, const os
   if (!action.createdestpath()) {
     BK_TRY(std::string path, target.Resolve(action.dest()));
     auto parent = target.Lstat(DirName(path));
-    if (!parent.ok()) return Annotate(absl::Status(parent.status().code(), StrCat("lstat ", DirName(path), ": no such file or directory")), StrCat("failed to stat ", action.dest()));
+    if (!parent.ok()) return Annotate(Renamed(parent.status(), StrCat("lstat ", DirName(path))), StrCat("failed to stat ", action.dest()));
   }
   BK_TRY(CopyOptions options, OptionsOf(action, owner));
   std::vector<std::string> sources{from};

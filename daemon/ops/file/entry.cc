@@ -71,6 +71,12 @@ void CopyXattrs(const Entry& from, const Entry& to) {
   }
 }
 
+absl::Status Renamed(const absl::Status& status, std::string_view what) {
+  std::string text = Message(status);
+  size_t reason = text.rfind(": ");
+  return absl::Status(status.code(), StrCat(what, ": ", reason == std::string::npos ? text : text.substr(reason + 2)));
+}
+
 std::optional<int64_t> ActionTime(int64_t timestamp) { return timestamp == -1 ? std::nullopt : std::optional(timestamp); }
 
 }  // namespace bk::ops::file

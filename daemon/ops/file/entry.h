@@ -42,6 +42,9 @@ absl::Status RemoveTree(const Entry& entry);
 // file system does not take is left out.
 void CopyXattrs(const Entry& from, const Entry& to);
 
+// `what: reason` in place of whatever the failed step before the last reason was called.
+absl::Status Renamed(const absl::Status& status, std::string_view what);
+
 // The time of an action: -1 is "none".
 std::optional<int64_t> ActionTime(int64_t timestamp);
 

@@ -88,7 +88,7 @@ absl::StatusOr<std::vector<std::string>> ResolveWildcards(const CancelToken& can
     if (!follow_links) start = JoinPath(start, BaseName(split.fixed));
   }
   auto st = root.Lstat(start);
-  if (!st.ok()) return absl::IsNotFound(st.status()) ? NotFound("lstat ", start, ": no such file or directory") : st.status();
+  if (!st.ok()) return Renamed(st.status(), StrCat("lstat ", start));
   std::vector<std::string> matches;
   if (!S_ISDIR(st->st_mode)) return matches;  // a link too: the walk does not follow it
   BK_TRY(os::UniqueFd dir, root.OpenAt(start, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));

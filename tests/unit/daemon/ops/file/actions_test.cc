@@ -44,7 +44,7 @@ TEST_CASE("mkdir makes one directory with the mode, whatever the umask") {
   umask(before);
   CHECK(tree.Mode("d") == 0751);
   CHECK(MakeDirectory(tree.root(), Mkdir("/d"), std::nullopt).ok());  // existing: left alone
-  CHECK_FALSE(MakeDirectory(tree.root(), Mkdir("/missing/d"), std::nullopt).ok());
+  CHECK(Message(MakeDirectory(tree.root(), Mkdir("/missing/d"), std::nullopt)) == "mkdir /missing/d: no such file or directory");
 }
 
 TEST_CASE("mkdir with parents gives owner and time to what it makes") {
@@ -94,6 +94,7 @@ TEST_CASE("mkfile refuses what is no regular file") {
   CHECK_FALSE(MakeFile(tree.root(), Mkfile("/fifo", "x"), std::nullopt).ok());
   CHECK_FALSE(MakeFile(tree.root(), Mkfile("/dir", "x"), std::nullopt).ok());
   CHECK_FALSE(MakeFile(tree.root(), Mkfile("/", "x"), std::nullopt).ok());
+  CHECK(Message(MakeFile(tree.root(), Mkfile("/no/f", "x"), std::nullopt)) == "open /no/f: no such file or directory");
 }
 
 TEST_CASE("symlink makes a link with owner and time, and refuses an existing name") {

@@ -150,6 +150,7 @@ TEST_CASE("missing source and missing parent are errors with the path inside the
   Tree from, to;
   from.File("f");
   CHECK(Message(Run(from, to, Action("/none", "/x"))) == "lstat /none: no such file or directory");
+  CHECK(Message(Run(from, to, Action("/f/below", "/x"))) == "lstat /f/below: not a directory");
   auto action = Action("/f", "/no/where/x");
   action.set_createdestpath(false);
   CHECK(Message(Run(from, to, action)) == "failed to stat /no/where/x: lstat /no/where: no such file or directory");
