@@ -30,7 +30,7 @@ absl::Status StartUnderLauncher(const std::vector<std::string>& args, const conf
   BK_TRY(std::string self, os::ReadLink("/proc/self/exe"));
   BK_TRY(std::string launcher, FindLauncher(self));
   std::fprintf(stderr, "buildkitd: not root, starting under %s (a user namespace of its own)\n", launcher.c_str());
-  std::vector<std::string> command = {launcher, "--net=host", "--copy-up=/etc", "--copy-up=/run", "--cgroupns", self};
+  std::vector<std::string> command = {launcher, "--net=host", "--cgroupns", self};
   command.insert(command.end(), args.begin(), args.end());
   if (!surroundings.env.contains("XDG_RUNTIME_DIR") && config.addresses == std::vector<std::string>{config::PathsFor(surroundings).address}) {
     // The default place lies in /run, which the launcher makes private.
