@@ -2,6 +2,7 @@
 
 Rows: RLK-015 … RLK-038; docs/rootless.md.
 """
+import contextlib
 import http.server
 import json
 import os
@@ -10,6 +11,7 @@ import pwd
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -255,6 +257,21 @@ class Ending(Launcher):
         argv = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *self.command("sh", "-c", "echo out; echo err >&2; cat; touch $T/done")]
         self.assertEqual(subprocess.run(argv, env=self.environment(), cwd=self.dir, timeout=60).returncode, 0)
         self.assertTrue(os.path.exists(self.dir + "/done"))
+
+    def test_clients_of_the_api_cannot_hold_the_launcher_up(self):
+        process = self.start("sh", "-c", "trap 'exit 3' TERM; touch $T/ready; while :; do sleep 0.1; done")
+        silent = [socket.socket(socket.AF_UNIX) for _ in range(8)]
+        for client in silent:
+            self.addCleanup(client.close)
+            client.connect(self.state + "/api.sock")
+        with contextlib.suppress(OSError):  # it hangs up on requests without an end
+            silent[0].sendall(b"x" * 65536)
+        silent[1].sendall(b"GET\r\n\r\n")
+        answer = subprocess.run(["curl", "-s", "--max-time", "10", "--unix-socket", self.state + "/api.sock", "http://x/v1/info"], text=True, capture_output=True).stdout
+        self.assertEqual(json.loads(answer)["stateDir"], self.state)
+        self.assertEqual((silent[1].recv(1), answer.startswith("{")), (b"", True))
+        process.terminate()
+        self.assertEqual(process.wait(timeout=10), 3)
 
     def test_the_parent_stays_small(self):
         process = self.start("sh", "-c", "touch $T/ready; sleep 1000")
