@@ -44,6 +44,10 @@ struct RegistryHost {
   std::vector<std::string> tls_config_dirs;
 };
 
+struct Dns {  // what steps see in resolv.conf in place of the host's; an empty list changes nothing
+  std::vector<std::string> nameservers, options, search_domains;
+};
+
 struct OciWorker {
   std::optional<bool> enabled;  // nothing: auto
   std::map<std::string, std::string> labels;
@@ -52,6 +56,7 @@ struct OciWorker {
   std::string binary;
   bool rootless = false, no_process_sandbox = false;
   std::string network_mode = "auto";  // auto, host, none
+  std::string cgroup_parent;          // "" = none
   int max_parallelism = 0;            // 0: no limit
   bool gc = true;
   DiskSpace gc_reserved, gc_max_used, gc_min_free;
@@ -68,7 +73,8 @@ struct Config {
   std::vector<std::string> entitlements;  // allowed by the operator: "network.host", "security.insecure"
   std::string otel_socket_path;
   bool cdi_disabled = false;
-  std::vector<std::string> cdi_spec_dirs;
+  std::vector<std::string> cdi_spec_dirs, cdi_auto_allowed;
+  Dns dns;
   OciWorker oci;
   std::map<std::string, RegistryHost> registries;
 };
@@ -92,7 +98,7 @@ absl::StatusOr<Parsed> Parse(const std::vector<std::string>& args, const Surroun
 
 // Default paths (trap 23, golden exec/defaults `paths`).
 struct DefaultPaths {
-  std::string root, address, config_file, otel_socket;
+  std::string root, address, config_file, cni_config, otel_socket;
   bool rootless_defaults = false;
 };
 DefaultPaths PathsFor(const Surroundings& surroundings);

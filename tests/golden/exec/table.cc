@@ -7,6 +7,11 @@ constexpr Suite kSuites[] = {
     {"exec/resolvconf", &exec::RunResolvConf},
     {"exec/rootlesskit", &exec::RunRootlesskit},
     {"exec/users", &exec::RunUsers},
+    {"exec/config", &exec::RunConfig},
+    {"exec/defaults", &exec::RunDefaults},
+    {"exec/spec", &exec::RunSpec},
+    {"exec/spec_variants", &exec::RunSpecVariant},
+    {"exec/stubs", &exec::RunStubs},
     {"exec/rootless_spec", &exec::RunRootlessSpec},
 };
 
