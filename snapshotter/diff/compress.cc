@@ -194,7 +194,8 @@ absl::StatusOr<std::unique_ptr<Encoder>> MakeEncoder(const CompressionChoice& ch
   switch (choice.type) {
     case Compression::kUncompressed: return std::make_unique<PlainEncoder>(std::move(sink));
     case Compression::kGzip: {
-      int level = choice.level == -1 ? 6 : choice.level;
+      // -2 is Huffman coding alone in Go, -1 the default.
+      int level = choice.level == -1 ? 6 : choice.level == -2 ? 1 : choice.level;
       if (level < 0 || level > 9) return InvalidArgument("gzip: invalid compression level: ", choice.level);
       return std::make_unique<GzipEncoder>(level, std::move(sink));
     }

@@ -6,6 +6,7 @@
 namespace bk::golden::layers {
 
 absl::Status RunApply(const Json& c, const std::string& file_dir);
+absl::Status RunCompression(const Json& c, const std::string& file_dir);
 absl::Status RunDiff(const Json& c, const std::string& file_dir);
 absl::Status RunExport(const Json& c, const std::string& file_dir);
 absl::Status RunReproducible(const Json& c, const std::string& file_dir);

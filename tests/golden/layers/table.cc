@@ -4,6 +4,7 @@ using namespace bk::golden;
 
 constexpr Suite kSuites[] = {
     {"layers/apply", &layers::RunApply},
+    {"layers/compression", &layers::RunCompression},
     {"layers/diff", &layers::RunDiff},
     {"layers/export", &layers::RunExport},
     {"layers/mergediff", &layers::RunMergeDiff},
