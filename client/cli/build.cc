@@ -1,7 +1,9 @@
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 
 #include "base/digest.h"
@@ -45,10 +47,27 @@ absl::Status IgnoreCache(pb::Definition& definition) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<pb::Definition> ReadDefinition(bool no_cache) {
+// All of stdin; ends early when cancelled.
+absl::StatusOr<std::string> ReadStdin(const CancelToken& cancel) {
+  std::string bytes, piece(64 << 10, '\0');
+  pollfd fds[2] = {{STDIN_FILENO, POLLIN, 0}, {cancel.fd(), POLLIN, 0}};
+  while (bytes.size() <= kMaxDefinitionBytes) {
+    if (poll(fds, 2, -1) < 0 && errno != EINTR) return ErrnoError(errno, "poll");
+    BK_RETURN_IF_ERROR(cancel.Check());
+    if (fds[0].revents == 0) continue;
+    ssize_t n = read(STDIN_FILENO, piece.data(), piece.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return ErrnoError(errno, "read stdin");
+    if (n == 0) return bytes;
+    bytes.append(piece, 0, static_cast<size_t>(n));
+  }
+  return ResourceExhausted("definition on stdin is larger than ", kMaxDefinitionBytes, " bytes");
+}
+
+absl::StatusOr<pb::Definition> ReadDefinition(const CancelToken& cancel, bool no_cache) {
   struct stat st;
   if (fstat(STDIN_FILENO, &st) != 0 || S_ISCHR(st.st_mode)) return InvalidArgument("please specify --frontend or pipe LLB definition to stdin");
-  BK_TRY(std::string bytes, os::ReadAll(STDIN_FILENO, kMaxDefinitionBytes));
+  BK_TRY(std::string bytes, ReadStdin(cancel));
   pb::Definition definition;
   if (!definition.ParseFromString(bytes)) return InvalidArgument("failed to parse input: proto: not a definition");
   if (no_cache) BK_RETURN_IF_ERROR(IgnoreCache(definition));
@@ -65,7 +84,7 @@ absl::StatusOr<os::UniqueFd> OpenTrace(const std::string& path) {
 }
 
 // In the order in which the reference reads them: the first mistake is the one that is told.
-absl::StatusOr<SolveOptions> ReadOptions(const Values& values) {
+absl::StatusOr<SolveOptions> ReadOptions(const CancelToken& cancel, const Values& values) {
   SolveOptions options;
   options.ref = NewId();
   options.frontend = values.String("frontend");
@@ -98,7 +117,7 @@ absl::StatusOr<SolveOptions> ReadOptions(const Values& values) {
   BK_ASSIGN(options.oci_layouts, prefixed(ParseOciLayouts(values.Strings("oci-layout")), "invalid oci-layout"));
   options.proxy_network = values.Bool("proxy-network");
   if (options.frontend.empty()) {
-    BK_ASSIGN(options.definition, ReadDefinition(values.Bool("no-cache")));
+    BK_ASSIGN(options.definition, ReadDefinition(cancel, values.Bool("no-cache")));
   } else if (values.Bool("no-cache")) {
     options.frontend_attrs["no-cache"] = "";
   }
@@ -125,7 +144,7 @@ void PrintSubrequest(const Attributes& metadata) {
 // The build proper, on a daemon that is there.
 absl::Status RunBuild(const CancelToken& cancel, const Values& values, const Connection& connection) {
   BK_TRY(os::UniqueFd trace, OpenTrace(values.String("trace")));
-  BK_TRY(SolveOptions options, ReadOptions(values));
+  BK_TRY(SolveOptions options, ReadOptions(cancel, values));
   std::string ref = options.ref, ref_file = values.String("ref-file"), metadata_file = values.String("metadata-file");
   BK_TRY(auto display, MakeDisplay(ProgressMode(values), stderr, STDERR_FILENO));
   BuildProgress progress(std::move(display), std::move(trace));

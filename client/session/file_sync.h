@@ -1,6 +1,6 @@
 // FileSync: directories that the build may read, sent with the file-transfer protocol.
 //
-// Only named directories are reachable; owners become 0:0. NotFound for other names. See docs/wire.md#filesync.
+// Only named directories are reachable; owners become 0:0. NotFound for other names. See docs/wire.md.
 #pragma once
 
 #include <map>

@@ -2,7 +2,7 @@
 //
 // The roles are reversed there (trap 2): we are the gRPC server, on a socketpair that two pump threads join to the outer
 // stream. The advertised method list is what the daemon goes by. Health checks are answered by gRPC's own service.
-// Add before Run; Close may come from any thread at any time. See docs/wire.md#session.
+// Add before Run; Close may come from any thread at any time. See docs/wire.md.
 #pragma once
 
 #include <memory>

@@ -1,7 +1,7 @@
 // One build from the client's side: session, Control.Solve, the gateway's part and the progress stream, side by side.
 //
 // Blocks until all four ended; nothing is left running. On cancellation the build is cancelled, the daemon's last progress
-// messages are still waited for (a few seconds at most). See docs/wire.md#build.
+// messages are still waited for (a few seconds at most). See docs/wire.md.
 #pragma once
 
 #include <functional>
