@@ -49,6 +49,16 @@ void Scheduler::Settle() {
     if (edge->owner == nullptr) LowerWants(edge, WantOf(edge));
   }
   CancelUnneeded();
+  if (busy_.empty() && !requests_.empty()) FailStuck();
+}
+
+// Nothing runs and nothing happens, yet builds wait: a fault of the rules in edge.cc. They fail rather than hang.
+void Scheduler::FailStuck() {
+  for (const auto& request : std::unordered_set(requests_)) {
+    EdgeNode* edge = request->edge;
+    std::erase(edge->requests, request);
+    Answer(request, Internal("solver: nothing left to do for ", Quote(edge->vertex->vertex().name)));
+  }
 }
 
 void Scheduler::Enqueue(EdgeNode* edge) {
@@ -158,7 +168,7 @@ void Scheduler::Act(EdgeNode* edge) {
 void Scheduler::SetInputWant(EdgeNode* edge, size_t index, Level want) {
   EdgeNode::Input& input = edge->inputs[index];
   if (input.want == want) return;
-  if (input.edge == nullptr) {
+  if (input.want == Level::kNone) {  // it may have been merged since it was last asked
     auto [vertex, output] = edge->vertex->inputs[index];
     input.edge = ResolveEdge(vertex, output);
   }

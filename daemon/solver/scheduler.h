@@ -40,6 +40,7 @@ class Scheduler : private KeyLookup {
   // The scheduler's thread from here on.
   void Loop();
   void Settle();
+  void FailStuck();
   void Enqueue(EdgeNode* edge);
   void EnqueueSettle(EdgeNode* edge);
   void Step(EdgeNode* edge);
