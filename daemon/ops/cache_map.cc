@@ -14,7 +14,7 @@ solver::ContentFunction ContentOf(const std::vector<Selector>& selectors) {
     cache::FetchContext fetch = FetchOf(context);
     return ContentDigest(selectors, [&](const std::string& path, const contenthash::ChecksumOptions& options) -> absl::StatusOr<Digest> {
       auto digest = cache::Checksum(cancel, fetch, ref, path, options);
-      if (!digest.ok()) return Annotate(BuildError(digest.status()), StrCat("failed to calculate checksum of ref ", result->Id()));
+      if (!digest.ok()) return Annotate(BuildError(digest.status()), StrCat("failed to calculate checksum of ref ", ref == nullptr ? "" : ref->Id()));
       return digest;
     });
   };

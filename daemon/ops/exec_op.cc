@@ -24,7 +24,7 @@ class ExecOp : public OpBase {
 
   absl::StatusOr<std::vector<solver::ResultPtr>> Exec(const CancelToken& cancel, solver::OpContext& context, const std::vector<solver::ResultPtr>& inputs) override {
     std::vector<cache::ImmutablePtr> refs;
-    for (const solver::ResultPtr& input : inputs) refs.push_back(input == nullptr ? nullptr : RefOf(input));
+    for (const solver::ResultPtr& input : inputs) refs.push_back(RefOf(input));
     cache::FetchContext fetch = FetchOf(context);
     BK_RETURN_IF_ERROR(BuildError(CheckBuilt()));
     auto mounts = PrepareMounts(cancel, {parts_.cache, parts_.sessions, parts_.cache_mounts, fetch}, op(), refs);

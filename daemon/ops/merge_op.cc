@@ -15,7 +15,6 @@ class MergeOp : public OpBase {
   absl::StatusOr<std::vector<solver::ResultPtr>> Exec(const CancelToken& cancel, solver::OpContext&, const std::vector<solver::ResultPtr>& inputs) override {
     std::vector<cache::ImmutablePtr> refs;
     for (const solver::ResultPtr& input : inputs) {
-      if (input == nullptr) continue;
       if (cache::ImmutablePtr ref = RefOf(input)) refs.push_back(std::move(ref));
     }
     cache::ImmutablePtr merged = refs.size() == 1 ? refs[0] : nullptr;  // of nothing: the empty tree

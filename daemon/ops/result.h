@@ -18,8 +18,8 @@ class RefResult : public solver::Result {
   cache::ImmutablePtr ref_;
 };
 
-// The ref of a result made by an op of this room.
-inline cache::ImmutablePtr RefOf(const solver::ResultPtr& result) { return static_cast<const RefResult&>(*result).ref(); }
+// The ref of a result made by an op of this room; null for no result.
+inline cache::ImmutablePtr RefOf(const solver::ResultPtr& result) { return result == nullptr ? nullptr : static_cast<const RefResult&>(*result).ref(); }
 
 // Results by the id of their ref. Thread-safe.
 class RefResultStorage : public solver::ResultStorage {
