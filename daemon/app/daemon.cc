@@ -130,6 +130,9 @@ absl::Status Daemon::Rooms::OpenStore() {
   runtime.binary = config.oci.binary;
   runtime.rootless = config.oci.rootless;
   runtime.process_sandbox = !config.oci.no_process_sandbox;
+  runtime.no_network = config.oci.network_mode == "none";
+  runtime.cgroup_parent = config.oci.cgroup_parent;
+  runtime.dns = {.nameservers = config.dns.nameservers, .options = config.dns.options, .search_domains = config.dns.search_domains};
   BK_ASSIGN(executor, exec::MakeRuntimeExecutor(runtime));
   if (config.oci.network_mode == "auto") log::Info("network mode auto: steps use the host's network (private networks are not built yet)");
   return absl::OkStatus();

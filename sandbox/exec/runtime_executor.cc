@@ -101,6 +101,7 @@ class RuntimeExecutor : public Executor {
     input.cgroup_parent = options_.cgroup_parent;
     input.rootless = options_.rootless;
     input.process_sandbox = options_.process_sandbox;
+    input.no_network = options_.no_network;
     input.device_filter = runtime_.limits().device_filter;
     input.old_version = runtime_.is_crun();
     input.host = host_;

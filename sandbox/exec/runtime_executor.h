@@ -18,6 +18,7 @@ struct RuntimeOptions {
   std::string binary;  // "" = the first of buildkit-runc, runc, crun that works
   bool rootless = false;
   bool process_sandbox = true;
+  bool no_network = false;    // steps that do not ask for a network get none (else the host's)
   std::string cgroup_parent;  // "" = none
   oci::DnsConfig dns;
   std::optional<oci::HostFacts> host;  // empty: found out

@@ -172,7 +172,8 @@ absl::StatusOr<Spec> MakeSpec(const SpecInput& input) {
   spec.cgroups_path = CgroupPath(process.cgroup_parent.empty() ? input.cgroup_parent : process.cgroup_parent, input.id);
   if (input.process_sandbox) spec.namespaces.emplace_back("pid");
   spec.namespaces.insert(spec.namespaces.end(), {"ipc", "uts", "mount"});
-  if (process.network == exec::NetworkMode::kNone) spec.namespaces.emplace_back("network");
+  bool none = process.network == exec::NetworkMode::kNone || (process.network == exec::NetworkMode::kUnset && input.no_network);
+  if (none) spec.namespaces.emplace_back("network");
   if (input.host.cgroup2_alone) spec.namespaces.emplace_back("cgroup");
   SetSecurity(input, spec);
   spec.mounts = AllMounts(input);

@@ -67,6 +67,7 @@ struct SpecInput {
   bool rootless = false;
   bool process_sandbox = true;
   bool device_filter = true;
+  bool no_network = false;   // of steps that do not ask for one
   bool old_version = false;  // for a runtime that takes kOldSpecVersion only
   HostFacts host;
 };

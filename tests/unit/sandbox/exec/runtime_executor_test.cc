@@ -21,6 +21,15 @@
 namespace bk::exec {
 namespace {
 
+// An ordinary user runs the program below the launcher.
+const bool kBelowLauncher = [] {
+  if (geteuid() == 0 || oci::FindHostFacts().user_namespace) return true;
+  std::string self = os::ReadLink("/proc/self/exe").value();
+  execlp("rootlesskit", "rootlesskit", self.c_str(), nullptr);
+  std::perror("rootlesskit");
+  _exit(1);
+}();
+
 struct Collected {
   std::mutex mutex;
   std::string text[3];
@@ -45,6 +54,7 @@ struct World {
   RuntimeOptions options;
 
   World() {
+    REQUIRE(kBelowLauncher);
     options.root = dir.path() + "/executor";
     options.rootless = oci::FindHostFacts().user_namespace;  // the same cases below a launcher
     REQUIRE(os::MakeDirs(rootfs + "/bin", 0755).ok());
@@ -206,6 +216,22 @@ TEST_CASE("runc: without a process sandbox nothing outlives the step") {
   std::string pid = out.get(1).substr(0, out.get(1).find('\n'));
   CHECK(!os::ReadLink("/proc/" + pid + "/exe").ok());  // gone, or a zombie that its new parent has yet to see
   world.CheckClean();
+}
+
+TEST_CASE("runc: network none leads nowhere, for a step that asks for it or by the daemon's choice") {
+  for (bool by_daemon : {false, true}) {
+    World world;
+    world.options.binary = "runc";
+    world.options.no_network = by_daemon;
+    auto executor = MakeRuntimeExecutor(world.options);
+    REQUIRE_MESSAGE(executor.ok(), Message(executor.status()));
+    Collected out;
+    auto exit = world.Run(**executor, "wc -l < /proc/net/route", out, {}, CancelToken::Never(), [&](ProcessSpec& p) {
+      if (!by_daemon) p.network = NetworkMode::kNone;
+    });
+    REQUIRE_MESSAGE(exit.ok(), Message(exit.status()));
+    CHECK(out.get(1) == "1\n");  // no route but the line of names
+  }
 }
 
 TEST_CASE("bundles of a daemon that crashed are removed at the start") {
