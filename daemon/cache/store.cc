@@ -72,8 +72,8 @@ class DiskStore : public Store {
 
  private:
   absl::Status LoadKeys() {
-    // Results whose record is gone are of no use; links cost little and may lead to later results again.
-    BK_RETURN_IF_ERROR(db_->Run("DELETE FROM results WHERE result NOT IN (SELECT id FROM records)"));
+    // Results whose record is gone are of no use ("" stands for an empty tree, which has none); links cost little and may lead to later results again.
+    BK_RETURN_IF_ERROR(db_->Run("DELETE FROM results WHERE result<>'' AND result NOT IN (SELECT id FROM records)"));
     BK_RETURN_IF_ERROR(db_->Query("SELECT id,input,output,digest,selector,target FROM links", {}, [&](const meta::Row& row) {
       keys_->RestoreLink(row.Text(0), {static_cast<int>(row.Int(1)), static_cast<int>(row.Int(2)), row.Text(3), row.Text(4)}, row.Text(5));
     }));

@@ -108,11 +108,13 @@ TEST_CASE("start: results and links of the solver survive a crash once their sto
     c.store->keys().AddLink("k1", {0, 0, "sha256:x", ""}, "k2");
     c.store->keys().AddResult("k2", {ref->Id(), 5});
     c.store->keys().AddResult("k2", {"of-no-record", 6});
+    c.store->keys().AddResult("k3", {"", 7});  // an empty tree
     c.store->keys().Flush();
   });
   f.Open();
   CHECK(f.store->keys().Links("k1", {0, 0, "sha256:x", ""}) == std::vector<std::string>{"k2"});
   CHECK(f.store->keys().Results("k2").size() == 1);
+  CHECK(f.store->keys().Results("k3").size() == 1);
 }
 
 TEST_CASE("start: a directory in use is refused") {
