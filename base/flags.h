@@ -1,8 +1,8 @@
 // Command lines with the syntax, the error texts and the help pages of urfave/cli v3, which the reference's programs use.
 //
 // `-x`, `--x`, `--x=v`, `--x v`; booleans take a value only after `=`; flags may stand after arguments; a command knows
-// the flags of the commands above it; `--` ends the flags. A program describes itself as a tree of Command values and
-// calls RunApp. Not thread-safe (one command line a process).
+// the flags of the commands above it; `--` ends the flags. A program describes itself as a tree of Command values, gives it
+// to Parse and runs the command it gets back. Not thread-safe (one command line a process).
 #pragma once
 
 #include <functional>
