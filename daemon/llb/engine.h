@@ -4,7 +4,6 @@
 // Thread-safe.
 #pragma once
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -56,8 +55,6 @@ struct EngineParts {
   std::map<std::string, frontend::Frontend*> frontends;
   std::vector<frontend::WorkerInfo> workers;
   std::set<std::string> allowed_entitlements;  // by the daemon's configuration
-  // Drops unused cache mounts by id (value: also those on top of a ref); null: they stay.
-  std::function<absl::Status(const CancelToken&, const std::map<std::string, bool>&)> prune_cache_mounts;
 };
 
 class Build;
