@@ -49,10 +49,19 @@ size_t CountDigits(std::string_view text) {
 
 }  // namespace
 
+// Base 0: the prefix tells it (0x, 0o or 0, 0b), without one it is 10.
+static int TakeBase(std::string_view& digits) {
+  auto prefix = [&](const char* lower, const char* upper) { return digits.starts_with(lower) || digits.starts_with(upper); };
+  int base = prefix("0x", "0X") ? 16 : prefix("0o", "0O") ? 8 : prefix("0b", "0B") ? 2 : 0;
+  if (base != 0) digits.remove_prefix(2);
+  return base != 0 ? base : digits.size() > 1 && digits[0] == '0' ? 8 : 10;
+}
+
 absl::StatusOr<int64_t> ParseInt(std::string_view text, int base, int bits) {
   std::string_view digits = text;
   bool negative = digits.starts_with('-');
   if (negative || digits.starts_with('+')) digits.remove_prefix(1);
+  if (base == 0) base = TakeBase(digits);
   uint64_t limit = uint64_t{1} << (bits - 1), value = 0;
   NumberError error = ParseDigits(digits, base, negative ? limit : limit - 1, value);
   if (error != NumberError::kNone) return Failed("ParseInt", text, error);

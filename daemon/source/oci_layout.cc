@@ -18,6 +18,7 @@ class OciLayoutOrigin final : public Origin {
       BK_ASSIGN(out.size, store.Size(cancel, text));
       return absl::OkStatus();
     });
+    if (absl::IsNotFound(status)) return NotFound("unable to get info about digest: NotFound: rpc error: code = NotFound desc = ", Message(status));
     if (!status.ok()) return Annotate(status, "unable to get info about digest");
     return out;
   }

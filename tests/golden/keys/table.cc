@@ -7,6 +7,7 @@ constexpr Suite kSuites[] = {
     {"keys/cachemap", &keys::RunCacheMap, &keys::IsCacheMapCase, &keys::NoteCacheMapTree},
     {"keys/contenthash", &keys::RunContentHash},
     {"keys/schedule", &keys::RunSchedule},
+    {"keys/sources", &keys::RunSources, &keys::IsSourceCase, &keys::NoteSourceFixtures},
     {"keys/vertex", &keys::RunVertex},
 };
 
