@@ -17,7 +17,7 @@ absl::Status EventLog::Follow(const CancelToken& cancel, ProgressSink& sink) {
   CancelCallback wake(cancel, [this] { state_.Change([](State&) {}); });
   size_t next = 0;
   while (true) {
-    std::vector<ProgressEvent> batch;
+    std::vector<ProgressEventPtr> batch;
     bool closed = state_.WaitThen([&](State& s) { return s.events.size() > next || s.closed || cancel.cancelled(); },
                                   [&](State& s) {
                                     batch.assign(s.events.begin() + static_cast<ptrdiff_t>(next), s.events.end());
@@ -25,7 +25,7 @@ absl::Status EventLog::Follow(const CancelToken& cancel, ProgressSink& sink) {
                                     return s.closed;
                                   });
     BK_RETURN_IF_ERROR(cancel.Check());
-    for (const ProgressEvent& event : batch) Deliver(event, sink);
+    for (const ProgressEventPtr& event : batch) Deliver(*event, sink);
     if (closed && batch.empty()) return absl::OkStatus();
   }
 }

@@ -17,6 +17,7 @@ struct VertexNode;
 class SolverState;
 
 using ProgressEvent = std::variant<VertexEvent, StatusEvent, LogEvent, WarningEvent>;
+using ProgressEventPtr = std::shared_ptr<const ProgressEvent>;  // one for all builds that are told
 
 void Deliver(const ProgressEvent& event, ProgressSink& sink);
 
@@ -27,7 +28,8 @@ class EventLog : public ProgressSink {
   void Status(const StatusEvent& event) override { Add(event); }
   void Log(const LogEvent& event) override { Add(event); }
   void Warning(const WarningEvent& event) override { Add(event); }
-  void Add(ProgressEvent event) {
+  void Add(ProgressEvent event) { Add(std::make_shared<const ProgressEvent>(std::move(event))); }
+  void Add(ProgressEventPtr event) {
     state_.Change([&](State& s) { s.events.push_back(std::move(event)); });
   }
   void Close() {
@@ -38,7 +40,7 @@ class EventLog : public ProgressSink {
 
  private:
   struct State {
-    std::vector<ProgressEvent> events;
+    std::vector<ProgressEventPtr> events;
     bool closed = false;
   };
   Guarded<State> state_;

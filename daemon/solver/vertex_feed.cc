@@ -33,7 +33,7 @@ void VertexFeed::AddJob(const std::shared_ptr<JobState>& job) {
   state_.With([&](State& s) {
     if (std::find(s.jobs.begin(), s.jobs.end(), job) != s.jobs.end()) return;
     job->events->Add(Describe());
-    for (const ProgressEvent& event : s.said) job->events->Add(event);
+    for (const ProgressEventPtr& event : s.said) job->events->Add(event);
     s.jobs.push_back(job);
   });
 }
@@ -52,9 +52,10 @@ std::vector<std::string> VertexFeed::SessionIds() const {
 }
 
 void VertexFeed::Say(ProgressEvent event) {
+  auto shared = std::make_shared<const ProgressEvent>(std::move(event));
   state_.With([&](State& s) {
-    for (const auto& job : s.jobs) job->events->Add(event);
-    s.said.push_back(std::move(event));
+    for (const auto& job : s.jobs) job->events->Add(shared);
+    s.said.push_back(std::move(shared));
   });
 }
 

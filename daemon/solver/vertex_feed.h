@@ -33,7 +33,7 @@ class VertexFeed : public std::enable_shared_from_this<VertexFeed> {
  private:
   struct State {
     std::vector<std::shared_ptr<JobState>> jobs;
-    std::vector<ProgressEvent> said;
+    std::vector<ProgressEventPtr> said;
   };
   const VertexPtr vertex_;
   Guarded<State> state_;
