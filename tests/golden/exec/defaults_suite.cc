@@ -1,11 +1,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <functional>
 
 #include "base/go_parse.h"
 #include "base/os/file.h"
 #include "base/platform.h"
+#include "client/cli/verbs.h"
 #include "daemon/config/apply.h"
 #include "daemon/config/flag_set.h"
 #include "daemon/config/gc.h"
@@ -28,28 +30,83 @@ config::Surroundings Place(const std::string& name) {
 std::string DefaultText(const flags::Flag& flag) {
   switch (flag.kind) {
     case flags::Kind::kBool: return flag.value.empty() ? "false" : flag.value;
-    case flags::Kind::kInt: return flag.value.empty() ? "0" : flag.value;
+    case flags::Kind::kInt:
+    case flags::Kind::kFloat: return flag.value.empty() ? "0" : flag.value;
+    case flags::Kind::kDuration: return flag.value.empty() ? "0s" : flag.value;
     default: return flag.value.empty() ? "" : Quote(flag.value);
   }
 }
 
+bool SameType(flags::Kind kind, const std::string& type) {
+  switch (kind) {
+    case flags::Kind::kBool: return type == "bool";
+    case flags::Kind::kInt: return type == "int";
+    case flags::Kind::kFloat: return type == "float";
+    case flags::Kind::kDuration: return type == "duration";
+    default: return type == "string";
+  }
+}
+
+absl::Status CompareFlag(const flags::Flag& flag, const Json& want, const std::string& place) {
+  bool by_disk = want["default"] == "$GC_DEFAULT";
+  if (by_disk && flag.value.find(',') == std::string::npos) return Internal("default of collection is ", flag.value);
+  if (!by_disk) BK_RETURN_IF_ERROR(ExpectText(place, DefaultText(flag), want["default"].get<std::string>()));
+  std::string usage = want.value("usage", "");
+  if (usage.ends_with(" (default: true)")) usage.resize(usage.size() - 16);
+  BK_RETURN_IF_ERROR(ExpectText("usage", flag.usage, usage));
+  if (want["repeatable"] != (flag.kind == flags::Kind::kStrings)) return Internal("repeatable differs");
+  return SameType(flag.kind, want["type"]) ? absl::OkStatus() : Internal("type differs");
+}
+
+// The command that the words name, from the root on.
+const flags::Command* FindCommand(const flags::Command& root, std::string_view words) {
+  const flags::Command* command = &root;
+  words.remove_prefix(root.name.size());
+  while (command != nullptr && !words.empty()) {
+    words.remove_prefix(1);
+    std::string_view word = words.substr(0, words.find(' '));
+    words.remove_prefix(word.size());
+    auto found = std::find_if(command->commands.begin(), command->commands.end(), [&](const flags::Command& c) { return c.name == word; });
+    command = found == command->commands.end() ? nullptr : &*found;
+  }
+  return command;
+}
+
+// "with NAME=VALUE": the variable is set, for the clients' defaults; otherwise it is not.
+void EnvironmentOf(const std::string& place) {
+  unsetenv("BUILDKIT_HOST");
+  size_t equals = place.find('=');
+  if (place.starts_with("with ") && equals != std::string::npos) setenv(place.substr(5, equals - 5).c_str(), place.substr(equals + 1).c_str(), 1);
+}
+
 absl::Status CheckFlag(const Json& c) {
-  std::string command = c["input"]["command"], name = c["input"]["flag"];
-  if (command != "buildkitd") return Unimplemented("flags of the client");
+  std::string words = c["input"]["command"], name = c["input"]["flag"];
   if (name == "help" || name == "version") return absl::OkStatus();  // the parser's own
   for (const auto& [place, want] : c["expect"].items()) {
-    flags::Command root = config::CommandLine(Place(place), kHelpDisk);
-    auto flag = std::find_if(root.flags.begin(), root.flags.end(), [&](const flags::Flag& f) { return f.name == name; });
-    if (flag == root.flags.end()) return Internal("flag ", name, " is not known");
-    std::string value = want["default"] == "$GC_DEFAULT" ? "$GC_DEFAULT" : DefaultText(*flag);
-    if (want["default"] == "$GC_DEFAULT" && flag->value.find(',') == std::string::npos) return Internal("gc default ", flag->value);
-    BK_RETURN_IF_ERROR(ExpectText(place, value, want["default"].get<std::string>()));
-    std::string usage = want.value("usage", ""), type = want["type"];
-    if (usage.ends_with(" (default: true)")) usage.resize(usage.size() - 16);
-    BK_RETURN_IF_ERROR(ExpectText("usage", flag->usage, usage));
-    if (want["repeatable"] != (flag->kind == flags::Kind::kStrings)) return Internal("repeatable differs");
-    bool same = type == "bool" ? flag->kind == flags::Kind::kBool : type == "int" ? flag->kind == flags::Kind::kInt : flag->kind == flags::Kind::kString || flag->kind == flags::Kind::kStrings;
-    if (!same) return Internal("type differs");
+    EnvironmentOf(place);
+    flags::Command root = words == "buildkitd" ? config::CommandLine(Place(place), kHelpDisk) : client::MakeRoot(CancelToken::Never());
+    const flags::Command* command = FindCommand(root, words);
+    if (command == nullptr) return Unimplemented("command ", words, " is not built yet");
+    auto flag = std::find_if(command->flags.begin(), command->flags.end(), [&](const flags::Flag& f) { return f.name == name; });
+    if (flag == command->flags.end()) return Unimplemented("flag ", name, " of ", words, " is not built yet");
+    BK_RETURN_IF_ERROR(CompareFlag(*flag, want, place));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckCommand(const Json& c) {
+  std::string words = c["input"]["command"];
+  if (words.ends_with(" help")) return absl::OkStatus();  // the parser's own
+  flags::Command root = client::MakeRoot(CancelToken::Never());
+  const flags::Command* command = FindCommand(root, words);
+  if (command == nullptr) return Unimplemented("command ", words, " is not built yet");
+  const Json& want = c["expect"];
+  BK_RETURN_IF_ERROR(ExpectText("usage", command->usage, want["usage"].get<std::string>()));
+  if (want.value("hidden", false) != command->hidden) return Internal("hidden differs");
+  if (want.value("aliases", std::vector<std::string>()) != command->aliases) return Internal("aliases differ");
+  for (const Json& name : want["flags"]) {
+    bool known = name == "help" || name == "version" || std::any_of(command->flags.begin(), command->flags.end(), [&](const flags::Flag& f) { return f.name == name; });
+    if (!known) return Unimplemented("flag ", name.get<std::string>(), " of ", words, " is not built yet");
   }
   return absl::OkStatus();
 }
@@ -157,7 +214,7 @@ absl::Status RunDefaults(const Json& c, const std::string&) {
   if (kind == "gc_flag") return CheckGcFlag(c);
   if (kind == "small") return CheckSmall(c);
   if (kind == "start") return CheckStart(c);
-  return Unimplemented("commands of the client");
+  return CheckCommand(c);
 }
 
 }  // namespace bk::golden::exec

@@ -114,6 +114,16 @@ TEST_CASE("help and version are printed, and help hides what is not built") {
   CHECK(version->print.starts_with("buildkitd "));
 }
 
+TEST_CASE("docs/buildkitd.md names every flag and key") {
+  std::string text = os::ReadFile("docs/buildkitd.md").value_or("");
+  for (const FlagRow& row : FlagRows()) CHECK_MESSAGE(Has(text, StrCat("`--", row.name, "`")), row.name);
+  for (const KeyRow& row : KeyRows()) {
+    std::string name = row.path;
+    std::erase(name, '\\');
+    CHECK_MESSAGE(Has(text, StrCat("`", name, "`")), name);
+  }
+}
+
 TEST_CASE("every row of the tables has a doc line and a name of its own") {
   std::map<std::string, int> names;
   for (const FlagRow& row : FlagRows()) {
