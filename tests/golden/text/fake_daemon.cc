@@ -4,6 +4,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
+#include <fstream>
 #include <thread>
 
 #include "base/digest.h"
@@ -126,6 +127,7 @@ class FakeDaemon::ControlService : public control::Control::Service {
       b.ref = request->ref();
       b.seen["solve"] = ToJson(*request);
     });
+    if (std::string builds = state_.server.value("builds_file", ""); !builds.empty()) std::ofstream(builds, std::ios::app) << request->ref() << "\n";
     grpc::Status outcome = grpc::Status::CANCELLED;
     while (!context->IsCancelled()) {
       if (!state_.build.WaitFor(std::chrono::milliseconds(50), [](State::Build& b) { return b.returned && !b.session.empty(); })) continue;

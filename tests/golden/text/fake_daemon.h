@@ -14,7 +14,7 @@ namespace bk::golden::text {
 class FakeDaemon {
  public:
   // `server`: usage, workers, info, histories, status (protocol messages as JSON), exporter_response, bridge_metadata,
-  // errors {METHOD: {code, message, details}}; hold_file: builds last as long as that file exists. Listens on a unix socket.
+  // errors {METHOD: {code, message, details}}; hold_file: builds last as long as that file exists; builds_file gets a line a build. Listens on a unix socket.
   FakeDaemon(const std::string& socket_path, const Json& server);
   ~FakeDaemon();
 

@@ -35,22 +35,19 @@ class Installation {
   std::string hold() const { return temp_.path() + "/own/state/hold"; }
   void Hold() { REQUIRE(os::WriteFile(hold(), "", 0644).ok()); }
   void LetGo() { unlink(hold().c_str()); }
-  size_t starts() const {
-    std::string text = os::ReadFile(temp_.path() + "/own/state/starts").value_or("");
-    return static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
-  }
+  size_t starts() const { return Lines("starts"); }
+  size_t builds() const { return Lines("builds"); }
   // The keeper holds this lock for its life.
   bool KeeperRuns() const {
     auto fd = os::Open(temp_.path() + "/own/run/keeper.lock", O_RDWR | O_CREAT, 0600);
     return fd.ok() && flock(fd->get(), LOCK_EX | LOCK_NB) != 0;
   }
-  // How many calls of the client use the daemon cannot be asked; that one does can.
-  bool Used() const {
-    auto fd = os::Open(temp_.path() + "/own/run/users.lock", O_RDWR | O_CREAT, 0600);
-    return fd.ok() && flock(fd->get(), LOCK_EX | LOCK_NB) != 0;
-  }
 
  private:
+  size_t Lines(const std::string& file) const {
+    std::string text = os::ReadFile(temp_.path() + "/own/state/" + file).value_or("");
+    return static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
+  }
   os::TempDir temp_;
 };
 
@@ -79,17 +76,18 @@ TEST_CASE("builds at the same time share one daemon, which ends with the last of
   Installation installation;
   installation.Hold();
   os::Process first = installation.Build();
-  REQUIRE(Eventually([&] { return installation.starts() == 1; }));
   os::Process second = installation.Build();
-  // The second one is past the start lock once it runs a build; it cannot be seen from here but by its end.
+  REQUIRE(Eventually([&] { return installation.builds() == 2; }));
   first.Kill(SIGINT);
   auto cancelled = first.WaitFor(kLong);
   REQUIRE(cancelled.ok());
   CHECK(cancelled->code == 1);
+  CHECK(installation.KeeperRuns());
   installation.LetGo();
   auto status = second.WaitFor(kLong);
   REQUIRE(status.ok());
   CHECK(status->success());
+  CHECK(installation.starts() == 1);
   CHECK_FALSE(installation.KeeperRuns());
 }
 
@@ -97,7 +95,7 @@ TEST_CASE("a killed client takes its daemon with it") {
   Installation installation;
   installation.Hold();
   os::Process build = installation.Build();
-  REQUIRE(Eventually([&] { return installation.starts() == 1; }));
+  REQUIRE(Eventually([&] { return installation.builds() == 1; }));
   build.Kill(SIGKILL);
   REQUIRE(build.WaitFor(kLong).ok());
   CHECK(Eventually([&] { return !installation.KeeperRuns(); }));

@@ -1,5 +1,5 @@
-// Stands for buildkitd in tests of --daemonless: listens where it is told, writes a line to ROOT/starts, ends on SIGTERM.
-// Builds last as long as ROOT/hold exists. With --fail it ends at once.
+// Stands for buildkitd in tests of --daemonless: listens where it is told, writes a line to ROOT/starts and one a build to ROOT/builds,
+// ends on SIGTERM. Builds last as long as ROOT/hold exists. With --fail it ends at once.
 #include <signal.h>
 
 #include <cstdio>
@@ -26,7 +26,7 @@ int main(int argc, char** argv) {
   }
   std::ofstream(root + "/starts", std::ios::app) << "start\n";
   std::remove(socket.c_str());
-  bk::golden::text::FakeDaemon daemon(socket, {{"hold_file", root + "/hold"}});
+  bk::golden::text::FakeDaemon daemon(socket, {{"hold_file", root + "/hold"}, {"builds_file", root + "/builds"}});
   int number = 0;
   sigwait(&set, &number);
   return 0;
