@@ -116,6 +116,7 @@ struct Daemon::Rooms {
   Listeners listeners, trace_listeners;
 
   absl::Status OpenStore();
+  absl::Status ListenForTraces();
   absl::Status MakeEngine();
   absl::Status Serve();
   absl::Status ServeTraces();
@@ -133,9 +134,21 @@ absl::Status Daemon::Rooms::OpenStore() {
   runtime.no_network = config.oci.network_mode == "none";
   runtime.cgroup_parent = config.oci.cgroup_parent;
   runtime.dns = {.nameservers = config.dns.nameservers, .options = config.dns.options, .search_domains = config.dns.search_domains};
+  runtime.no_network = config.oci.network_mode == "none";
+  runtime.dns = {config.dns.nameservers, config.dns.options, config.dns.search_domains};
   BK_ASSIGN(executor, exec::MakeRuntimeExecutor(runtime));
   if (config.oci.network_mode == "auto") log::Info("network mode auto: steps use the host's network (private networks are not built yet)");
   return absl::OkStatus();
+}
+
+// The default place belongs to the first daemon of the user; the others listen below their state directory.
+absl::Status Daemon::Rooms::ListenForTraces() {
+  if (config.otel_socket_path.empty()) return absl::OkStatus();
+  absl::Status status = trace_listeners.Add("unix://" + config.otel_socket_path, {});
+  if (!config.otel_socket_is_default || !absl::IsFailedPrecondition(status)) return status;
+  config.otel_socket_path = os::JoinPath(config.root, "otel-grpc.sock");
+  log::Info(StrCat("trace socket ", config.otel_socket_path, ": another daemon has the default place"));
+  return trace_listeners.Add("unix://" + config.otel_socket_path, {});
 }
 
 absl::Status Daemon::Rooms::MakeEngine() {
@@ -179,6 +192,7 @@ absl::Status Daemon::Rooms::Serve() {
   services->Register(builder);
   server = builder.BuildAndStart();
   if (server == nullptr) return Internal("the gRPC server does not start");
+  BK_RETURN_IF_ERROR(ServeTraces());
   return listeners.Start([this](int listening, int fd) {
     ExternalConnectionAcceptor::NewConnectionParameters connection;
     connection.listener_fd = listening;
@@ -190,7 +204,6 @@ absl::Status Daemon::Rooms::Serve() {
 // Steps send their spans here (environment OTEL_*): taken and dropped until somebody asks for them.
 absl::Status Daemon::Rooms::ServeTraces() {
   if (config.otel_socket_path.empty()) return absl::OkStatus();
-  BK_RETURN_IF_ERROR(trace_listeners.Add("unix://" + config.otel_socket_path, {}));
   grpc::ServerBuilder builder;
   wire::ConfigureServer(builder);
   trace_acceptor = builder.experimental().AddExternalConnectionAcceptor(grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, grpc::InsecureServerCredentials());
@@ -218,9 +231,9 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const config::Config& conf
   auto rooms = std::make_unique<Rooms>();
   rooms->config = config;
   BK_RETURN_IF_ERROR(rooms->OpenStore());
+  BK_RETURN_IF_ERROR(rooms->ListenForTraces());
   BK_RETURN_IF_ERROR(rooms->MakeEngine());
   BK_RETURN_IF_ERROR(rooms->Serve());
-  BK_RETURN_IF_ERROR(rooms->ServeTraces());
   for (const std::string& address : config.addresses) log::Info(StrCat("running server on ", address));
   NotifyServiceManager("READY=1");
   return std::unique_ptr<Daemon>(new Daemon(std::move(rooms)));

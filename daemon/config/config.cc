@@ -105,6 +105,7 @@ absl::StatusOr<Parsed> Parse(const std::vector<std::string>& args, const Surroun
   config.log_level = values.String("log-level");  // $BUILDKITD_LOG_LEVEL or the default
   BK_RETURN_IF_ERROR(ReadConfigFile(values.String("config"), config));
   BK_RETURN_IF_ERROR(ApplyFlags(values, config));
+  config.otel_socket_is_default = config.otel_socket_path == paths.otel_socket;
   BK_RETURN_IF_ERROR(Check(config, here));
   return parsed;
 }

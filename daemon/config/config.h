@@ -72,6 +72,7 @@ struct Config {
   std::optional<uint32_t> socket_uid, socket_gid;
   std::vector<std::string> entitlements;  // allowed by the operator: "network.host", "security.insecure"
   std::string otel_socket_path;
+  bool otel_socket_is_default = false;  // nobody asked for that place
   bool cdi_disabled = false;
   std::vector<std::string> cdi_spec_dirs, cdi_auto_allowed;
   Dns dns;
