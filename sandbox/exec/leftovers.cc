@@ -53,6 +53,13 @@ bool UnmountBelow(const std::string& dir) {
   return all;
 }
 
+void RemoveEmptyCgroup(const std::string& path) {
+  if (!path.starts_with('/')) return;  // a systemd slice: not ours
+  const std::string top = "/sys/fs/cgroup";
+  rmdir((top + path).c_str());
+  for (const std::string& hierarchy : os::ListDir(top).value_or(std::vector<std::string>())) rmdir(StrCat(top, "/", hierarchy, path).c_str());
+}
+
 absl::Status RemoveLeftovers(const Runtime& runtime, const std::string& root) {
   BK_TRY(std::vector<std::string> names, os::ListDir(root));
   for (const std::string& name : names) {

@@ -75,6 +75,10 @@ class RuntimeExecutor : public Executor {
   RuntimeExecutor(RuntimeOptions options, Runtime runtime, oci::HostFacts host)
       : options_(std::move(options)), runtime_(std::move(runtime)), host_(std::move(host)), resolv_conf_(options_.root) {}
 
+  ~RuntimeExecutor() override {
+    if (!options_.rootless) RemoveEmptyCgroup(os::DirName(oci::CgroupPath(options_.cgroup_parent, "step")));
+  }
+
   absl::StatusOr<StepExit> Run(const CancelToken& cancel, const std::string& given_id, const std::vector<os::Mount>& root, const std::vector<StepMount>& mounts,
                                const ProcessSpec& process, const Stdio& stdio) override {
     BK_RETURN_IF_ERROR(cancel.Check());

@@ -248,6 +248,30 @@ TEST_CASE("bundles of a daemon that crashed are removed at the start") {
   world.CheckClean();
 }
 
+TEST_CASE("the cgroup of all steps goes with the daemon") {
+  World world;
+  if (world.options.rootless) return;  // such steps have none of their own
+  world.options.binary = "runc";
+  world.options.cgroup_parent = "bk-test-" + os::BaseName(world.dir.path());
+  auto executor = MakeRuntimeExecutor(world.options);
+  REQUIRE_MESSAGE(executor.ok(), Message(executor.status()));
+  Collected out;
+  REQUIRE(world.Run(**executor, ":", out).ok());
+  auto standing = [&] {
+    int count = os::Exists("/sys/fs/cgroup/" + world.options.cgroup_parent + "/buildkit") ? 1 : 0;
+    std::vector<std::string> hierarchies = os::ListDir("/sys/fs/cgroup").value();
+    for (const std::string& name : hierarchies) count += os::Exists("/sys/fs/cgroup/" + name + "/" + world.options.cgroup_parent + "/buildkit") ? 1 : 0;
+    return count;
+  };
+  CHECK(standing() > 0);
+  executor->reset();
+  CHECK(standing() == 0);
+  // The parent is the operator's: it stays.
+  std::vector<std::string> all = os::ListDir("/sys/fs/cgroup").value();
+  for (const std::string& name : all) rmdir(("/sys/fs/cgroup/" + name + "/" + world.options.cgroup_parent).c_str());
+  rmdir(("/sys/fs/cgroup/" + world.options.cgroup_parent).c_str());
+}
+
 TEST_CASE("a runtime that cannot work is refused with the reason and the fix") {
   World world;
   world.options.binary = "no-such-runtime";
