@@ -12,6 +12,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr char kSourceDetail[] = "errdefs.Source";
+constexpr char kPolicyDetail[] = "policysession.DecisionResponse";
 constexpr char kRule[] = "--------------------\n";
 
 struct LineRange {
@@ -59,6 +60,19 @@ std::string Render(const std::string& name, const std::vector<std::string>& line
   return out + kRule;
 }
 
+// Why a source policy refused, one line a reason.
+std::string DenyReasons(const std::string& text) {
+  Json json = Json::parse(text, nullptr, false);
+  std::string out;
+  if (!json.is_object() || !json.contains("denyMessages") || !json["denyMessages"].is_array()) return out;
+  for (const Json& reason : json["denyMessages"]) {
+    if (!reason.is_object() || !reason.contains("message") || !reason["message"].is_string()) continue;
+    std::string message = reason["message"].get<std::string>();
+    if (!message.empty()) out += StrCat("policy deny: ", message, "\n");
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string SourceSnippet(const std::string& text) {
@@ -78,12 +92,18 @@ std::string SourceSnippet(const std::string& text) {
   }
 }
 
-void PrintError(std::FILE* out, const absl::Status& status) {
-  std::string text;
-  for (const ErrorDetail& detail : Details(status)) {
-    if (detail.type == kSourceDetail) text += SourceSnippet(detail.json);
+std::string ErrorReport(const absl::Status& status) {
+  std::string snippets, reasons;
+  std::vector<ErrorDetail> details = Details(status);
+  for (auto detail = details.rbegin(); detail != details.rend(); ++detail) {  // in the order of the wire
+    if (detail->type == kSourceDetail) snippets += SourceSnippet(detail->json);
+    if (detail->type == kPolicyDetail) reasons += DenyReasons(detail->json);
   }
-  text += StrCat("error: ", Message(status), "\n");
+  return StrCat(snippets, reasons, "error: ", Message(status), "\n");
+}
+
+void PrintError(std::FILE* out, const absl::Status& status) {
+  std::string text = ErrorReport(status);
   std::fwrite(text.data(), 1, text.size(), out);
   std::fflush(out);
 }

@@ -8,6 +8,8 @@
 
 namespace bk::client {
 
+// Everything that is printed for an error whose message is ready to be shown. Pure.
+std::string ErrorReport(const absl::Status& status);
 void PrintError(std::FILE* out, const absl::Status& status);
 // The snippet of one errdefs.Source detail (JSON); "" if it has no lines. Pure.
 std::string SourceSnippet(const std::string& json);

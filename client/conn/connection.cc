@@ -5,6 +5,7 @@
 #include <sys/un.h>
 
 #include <cstring>
+#include <nlohmann/json.hpp>
 
 #include "base/os/unique_fd.h"
 #include "base/suggest.h"
@@ -27,6 +28,18 @@ int ConnectError(const std::string& path) {
   if (!fd) return errno;
   if (connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return 0;
   return errno == EAGAIN ? 0 : errno;
+}
+
+// What a detail says in front of the message; "" for those that only carry data.
+std::string DetailPrefix(const ErrorDetail& detail) {
+  auto json = nlohmann::json::parse(detail.json, nullptr, false);
+  auto text = [&](const char* key) { return json.contains(key) && json[key].is_string() ? json[key].get<std::string>() : ""; };
+  if (!json.is_object()) return "";
+  if (detail.type == "errdefs.Subrequest") return StrCat("unsupported request ", text("name"), ": ");
+  if (detail.type == "errdefs.FrontendCap") return StrCat("unsupported frontend capability ", text("name"), ": ");
+  if (detail.type != "errdefs.CompatibilityFeature") return "";
+  int64_t version = json.contains("version") && json["version"].is_number_integer() ? json["version"].get<int64_t>() : 0;
+  return StrCat("unsupported compatibility-version ", version, " feature ", text("feature"), ": ");
 }
 
 }  // namespace
@@ -67,7 +80,8 @@ absl::Status Connection::WaitUntilReady(const CancelToken& cancel, std::chrono::
 
 absl::Status Connection::FromCall(const grpc::Status& status) const {
   absl::Status out = wire::FromGrpc(status);
-  if (out.code() == absl::StatusCode::kCancelled) return WithMessage(out, "context canceled");
+  // gRPC's own words for a call that was cancelled here.
+  if (out.code() == absl::StatusCode::kCancelled && (out.message() == "CANCELLED" || out.message() == "Cancelled")) return WithMessage(out, "context canceled");
   if (out.code() != absl::StatusCode::kUnavailable || address_.socket_path.empty()) return out;
   int error = ConnectError(address_.socket_path);
   if (error == 0) return out;
@@ -75,8 +89,11 @@ absl::Status Connection::FromCall(const grpc::Status& status) const {
 }
 
 std::string ErrorText(const absl::Status& status) {
-  if (status.code() == absl::StatusCode::kUnknown) return Message(status);
-  return StrCat(wire::CodeName(status.code()), ": ", Message(status));
+  std::string text = status.code() == absl::StatusCode::kUnknown ? Message(status) : StrCat(wire::CodeName(status.code()), ": ", Message(status));
+  std::vector<ErrorDetail> details = Details(status);
+  // The reference's clients put the details around the message in the order of the wire: the outermost one first.
+  for (auto detail = details.rbegin(); detail != details.rend(); ++detail) text = DetailPrefix(*detail) + text;
+  return text;
 }
 
 absl::Status AnnotateCall(const absl::Status& status, std::string_view prefix) {

@@ -43,7 +43,7 @@ class CallContext {
   CancelCallback on_cancel_;
 };
 
-// How errors of calls are shown: the code's name before the message, but for Unknown ones.
+// How errors of calls are shown: the code's name before the message, but for Unknown ones, and what their details say.
 std::string ErrorText(const absl::Status& status);
 // The same status with the message `prefix: <shown text>`; the code stays, and is not shown twice.
 absl::Status AnnotateCall(const absl::Status& status, std::string_view prefix);

@@ -1,9 +1,17 @@
 #include "client/progress/display.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <map>
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
 
+#include "base/log.h"
+#include "client/progress/interval.h"
+#include "client/progress/printer.h"
 #include "client/progress/status_json.h"
 
 namespace bk::client {
@@ -11,7 +19,7 @@ namespace {
 
 using moby::buildkit::v1::StatusResponse;
 
-double Seconds(const google::protobuf::Timestamp& t) { return static_cast<double>(t.seconds()) + t.nanos() / 1e9; }
+constexpr int64_t kMaxWaitNs = 60'000'000'000;  // the clock may be set while a thread sleeps
 
 class Quiet : public Display {
  public:
@@ -33,62 +41,56 @@ class RawJson : public Display {
   std::FILE* out_;
 };
 
-// Steps in the order of their events: a header when a step starts, its log lines, its end.
-class Plain : public Display {
+// Drives a printer in real time.
+class Live : public Display {
  public:
-  explicit Plain(std::FILE* out) : out_(out) {}
+  Live(std::unique_ptr<Printer> printer, const Settings& settings) : pace_(std::move(printer), settings, NowNs()), thread_([this] { Redraw(); }) {}
+  ~Live() override { Stop(); }
+
   void Update(const StatusResponse& status) override {
-    for (const auto& v : status.vertexes()) {
-      if (v.has_started()) Change(v);
-    }
-    for (const auto& l : status.logs()) Log(l);
-    std::fflush(out_);
+    std::lock_guard lock(mutex_);
+    pace_.Update(status, NowNs());
   }
-  void Finish(const absl::Status&) override { std::fflush(out_); }
+  void Finish(const absl::Status&) override {
+    if (Stop()) pace_.Finish(NowNs());
+  }
 
  private:
-  struct Step {
-    int number = 0;
-    double started = 0;
-    bool done = false;
-  };
-  Step& Header(const std::string& digest, const std::string& name) {
-    Step& step = steps_[digest];
-    if (step.number == 0) {
-      if (!steps_.empty() && steps_.size() > 1) std::fprintf(out_, "\n");
-      step.number = static_cast<int>(steps_.size());
-      std::fprintf(out_, "#%d %s\n", step.number, name.c_str());
-    }
-    return step;
+  static int64_t NowNs() {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
   }
-  void Change(const moby::buildkit::v1::Vertex& v) {
-    Step& step = Header(v.digest(), v.name());
-    step.started = Seconds(v.started());
-    if (!v.has_completed() || step.done) return;
-    step.done = true;
-    if (!v.error().empty()) {
-      std::fprintf(out_, v.error().ends_with("context canceled") ? "#%d CANCELED\n" : "#%d ERROR: %s\n", step.number, v.error().c_str());
-    } else if (v.cached()) {
-      std::fprintf(out_, "#%d CACHED\n", step.number);
-    } else {
-      std::fprintf(out_, "#%d DONE %.1fs\n", step.number, Seconds(v.completed()) - step.started);
+  // False if it was stopped before.
+  bool Stop() {
+    {
+      std::lock_guard lock(mutex_);
+      stopped_ = true;
+    }
+    wake_.notify_all();
+    if (!thread_.joinable()) return false;
+    thread_.join();
+    return true;
+  }
+  void Redraw() {
+    std::unique_lock lock(mutex_);
+    while (!stopped_) {
+      int64_t wait_ns = std::clamp<int64_t>(SubtractNs(pace_.next_tick_ns(), NowNs()), 0, kMaxWaitNs);
+      wake_.wait_for(lock, std::chrono::nanoseconds(wait_ns));
+      if (!stopped_ && NowNs() >= pace_.next_tick_ns()) pace_.Tick(NowNs());
     }
   }
-  void Log(const moby::buildkit::v1::VertexLog& l) {
-    auto it = steps_.find(l.vertex());
-    if (it == steps_.end()) return;
-    std::string_view text = l.msg();
-    while (!text.empty()) {
-      size_t end = text.find('\n');
-      std::string_view line = text.substr(0, end);
-      std::fprintf(out_, "#%d %.3f %.*s\n", it->second.number, Seconds(l.timestamp()) - it->second.started, static_cast<int>(line.size()), line.data());
-      if (end == std::string_view::npos) break;
-      text.remove_prefix(end + 1);
-    }
-  }
-  std::FILE* out_;
-  std::map<std::string, Step> steps_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopped_ = false;
+  Pace pace_;
+  std::thread thread_;  // last: it uses the others
 };
+
+TerminalSize SizeOf(int fd) {
+  winsize size{};
+  if (ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0) return {};
+  return {size.ws_col, size.ws_row};
+}
 
 void Shift(google::protobuf::Timestamp* time, int64_t difference_ns) {
   int64_t ns = time->nanos() + difference_ns % 1'000'000'000;
@@ -104,9 +106,18 @@ void Shift(google::protobuf::Timestamp* time, int64_t difference_ns) {
 absl::StatusOr<std::unique_ptr<Display>> MakeDisplay(const std::string& mode, std::FILE* out, int tty_fd) {
   if (mode == "quiet" || mode == "none") return std::make_unique<Quiet>();
   if (mode == "rawjson") return std::make_unique<RawJson>(out);
-  if (mode == "tty" && (tty_fd < 0 || isatty(tty_fd) == 0)) return FailedPrecondition("failed to get console: provided file is not a console");
-  if (mode == "plain" || mode == "auto" || mode.empty() || mode == "tty") return std::make_unique<Plain>(out);
-  return InvalidArgument("invalid progress mode ", mode);
+  const bool automatic = mode == "auto" || mode.empty(), terminal = tty_fd >= 0 && isatty(tty_fd) != 0;
+  if (!automatic && mode != "tty" && mode != "plain") return InvalidArgument("invalid progress mode ", mode);
+  if (mode == "tty" && !terminal) return FailedPrecondition("failed to get console: provided file is not a console");
+  Settings settings = ReadSettings(&ProcessEnvironment);
+  for (const std::string& complaint : settings.complaints) log::Warning(complaint);
+  Sink sink = [out](std::string_view text) {
+    std::fwrite(text.data(), 1, text.size(), out);
+    std::fflush(out);
+  };
+  auto printer = terminal && mode != "plain" ? MakeTtyPrinter(sink, [tty_fd] { return SizeOf(tty_fd); }, settings, "Building", "")
+                                             : MakePlainPrinter(sink, settings, "");
+  return std::make_unique<Live>(std::move(printer), settings);
 }
 
 void ShiftTimes(StatusResponse& status, int64_t difference_ns) {

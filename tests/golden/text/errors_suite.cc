@@ -2,6 +2,9 @@
 #include <cerrno>
 
 #include "base/digest.h"
+#include "base/suggest.h"
+#include "client/cli/error_report.h"
+#include "client/conn/connection.h"
 #include "proto/wire/status_codec.h"
 #include "tests/golden/text/suites.h"
 
@@ -139,7 +142,9 @@ absl::Status RunErrors(const Json& c, const std::string&) {
   google::rpc::Status wire;
   if (!sent.error_details().empty() && !wire.ParseFromString(sent.error_details())) return Internal("details cannot be decoded");
   for (const auto& any : wire.details()) details.push_back({{"type_url", any.type_url()}, {"json", Json::parse(any.value())}});
-  return ExpectJson("details", details, expect["details"]);
+  BK_RETURN_IF_ERROR(ExpectJson("details", details, expect["details"]));
+  std::string shown = client::ErrorReport(WithMessage(received, client::ErrorText(received)));
+  return ExpectText("buildctl", shown, expect["buildctl_stderr"].get<std::string>());
 }
 
 }  // namespace bk::golden::text
