@@ -1,6 +1,7 @@
 #include "client/progress/interval.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <limits>
 
 namespace bk::client {
@@ -9,6 +10,12 @@ namespace {
 constexpr int64_t kSecond = 1'000'000'000;
 // Seconds that fit in nanoseconds of 64 bits.
 constexpr int64_t kMaxSeconds = 9'000'000'000;
+
+std::string Fixed(int decimals, double number) {
+  char text[48];
+  std::snprintf(text, sizeof text, "%.*f", decimals, number);
+  return text;
+}
 
 }  // namespace
 
@@ -29,6 +36,13 @@ int64_t Nanoseconds(const google::protobuf::Timestamp& time) {
 }
 
 double Seconds(int64_t ns) { return static_cast<double>(ns / kSecond) + static_cast<double>(ns % kSecond) / 1e9; }
+
+std::string DoneText(double seconds) { return Fixed(1, seconds) + "s"; }
+std::string TimerText(double seconds) { return Fixed(1, seconds < 0.05 ? 0 : seconds) + "s"; }
+std::string LogTimeText(int64_t ns) {
+  double seconds = Seconds(ns);
+  return Fixed(seconds < 10 ? 3 : seconds < 100 ? 2 : 1, seconds);
+}
 
 int64_t LengthNs(const Interval& interval, int64_t now_ns) {
   return interval.start_ns.has_value() ? SubtractNs(interval.stop_ns.value_or(now_ns), *interval.start_ns) : 0;

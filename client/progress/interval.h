@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "google/protobuf/timestamp.pb.h"
@@ -22,6 +23,11 @@ int64_t AddNs(int64_t a, int64_t b);
 int64_t SubtractNs(int64_t a, int64_t b);
 int64_t Nanoseconds(const google::protobuf::Timestamp& time);
 double Seconds(int64_t ns);
+
+// How the displays write a length of time.
+std::string DoneText(double seconds);    // at the end of a step: "0.2s"
+std::string TimerText(double seconds);   // at the end of a row of the tty display; nothing counts below 0.05 s
+std::string LogTimeText(int64_t ns);     // before a log line: fewer decimals as the step gets older
 
 // Length so far, at `now_ns`; 0 if not begun.
 int64_t LengthNs(const Interval& interval, int64_t now_ns);

@@ -1,7 +1,6 @@
 // The plain display. One step is the current one; a step that finished is printed at once, another running step gets its
 // turn when the current one finished, when it waited for long, or when the current one had more than its share.
 #include <algorithm>
-#include <cstdio>
 #include <unordered_map>
 
 #include "base/status.h"
@@ -20,12 +19,6 @@ constexpr double kMinProgressStep = 0.05;       // … or this share of its tota
 constexpr size_t kCutBytes = 72;
 constexpr int kColumns = 80;  // no matter: there are no windows
 
-std::string Decimals(const char* format, double seconds) {
-  char text[48];
-  std::snprintf(text, sizeof text, format, seconds);
-  return text;
-}
-
 std::string Tail(const Transfer& t) {
   std::string text;
   if (t.total != 0) {
@@ -35,7 +28,7 @@ std::string Tail(const Transfer& t) {
   }
   if (t.started_ns.has_value()) {
     double seconds = Seconds(SubtractNs(t.completed_ns.value_or(t.time_ns), *t.started_ns));
-    if (seconds > 0.01) text += Decimals(" %.1fs", seconds);
+    if (seconds > 0.01) text += " " + DoneText(seconds);
   }
   return text;
 }
@@ -163,7 +156,7 @@ void Plain::PrintEnd(Step& step, int64_t now_ns) {
   } else if (step.cached) {
     Line(step, "CACHED");
   } else {
-    Line(step, "DONE", step.merged.empty() ? "" : Decimals(" %.1fs", TotalSeconds(step.merged, now_ns)));
+    Line(step, "DONE", step.merged.empty() ? "" : " " + DoneText(TotalSeconds(step.merged, now_ns)));
   }
 }
 

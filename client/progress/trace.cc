@@ -1,7 +1,6 @@
 #include "client/progress/trace.h"
 
 #include <algorithm>
-#include <cstdio>
 
 #include "client/progress/text.h"
 
@@ -31,14 +30,6 @@ std::optional<int64_t> End(const Vertex& v) { return v.has_completed() ? std::op
 bool SaysNews(const Vertex& now, const Vertex* before) {
   if (before == nullptr || now.has_completed()) return true;
   return now.name() != before->name() || Start(now) != Start(*before) || now.cached() != before->cached() || now.error() != before->error();
-}
-
-// Fewer decimals as the step gets older.
-std::string LogTime(int64_t ns) {
-  double seconds = Seconds(ns);
-  char text[32];
-  std::snprintf(text, sizeof text, "%.*f", seconds < 10 ? 3 : seconds < 100 ? 2 : 1, seconds);
-  return text;
 }
 
 }  // namespace
@@ -179,7 +170,7 @@ void Trace::AddLine(Step& step, std::string_view text, int64_t time_ns, bool con
     step.line_bytes += text.size();
   } else {
     int64_t offset = step.started() ? SubtractNs(time_ns, *step.merged.back().start_ns) : 0;
-    std::string& line = step.lines.emplace_back(LogTime(offset));
+    std::string& line = step.lines.emplace_back(LogTimeText(offset));
     line += ' ';
     line += text;
     step.line_bytes += line.size();

@@ -1,7 +1,6 @@
 // The tty display. A redraw moves the cursor up over the last picture and writes the next one over it, in one write, with
 // the cursor hidden; between redraws it stands below the picture, visible, so that a killed buildctl leaves nothing behind.
 #include <algorithm>
-#include <cstdio>
 
 #include "base/status.h"
 #include "client/progress/printer.h"
@@ -18,12 +17,6 @@ constexpr char kPrefix[] = " => ", kLogPrefix[] = " => => # ";
 constexpr int kMinAmountRoom = 20;  // columns of a row's name and amount below which the amount is left out
 constexpr int kMinName = 12;        // columns below which a row is left out
 constexpr int kWindowMargin = 10;
-
-std::string Timer(double seconds) {
-  char text[32];
-  std::snprintf(text, sizeof text, " %3.1fs", seconds < 0.05 ? 0 : seconds);
-  return text;
-}
 
 class Tty : public Printer {
  public:
@@ -58,9 +51,8 @@ class Tty : public Printer {
 std::string Tty::Header(int64_t now_ns, int columns, bool last) const {
   Trace::Count steps = trace_.Steps();
   bool finished = last && steps.completed > 0 && steps.completed == steps.total;
-  char seconds[32];
-  std::snprintf(seconds, sizeof seconds, "%.1f", Seconds(SubtractNs(now_ns, trace_.began_ns().value_or(now_ns))));
-  std::string text = StrCat("[+] ", phase_, " ", seconds, "s (", steps.completed, "/", steps.total, ") ", finished ? "FINISHED" : "");
+  std::string seconds = DoneText(Seconds(SubtractNs(now_ns, trace_.began_ns().value_or(now_ns))));
+  std::string text = StrCat("[+] ", phase_, " ", seconds, " (", steps.completed, "/", steps.total, ") ", finished ? "FINISHED" : "");
   text = Align(text, description_, description_.empty() ? columns : columns - 1);
   return std::string(CutToColumns(text, columns)) + "\n";
 }
@@ -72,7 +64,7 @@ const std::string& Tty::Color(const Row& row) const {
 }
 
 std::string Tty::Lines(Row& row, int64_t now_ns, int columns, int& line_count) {
-  std::string timer = Timer(TotalSeconds(row.intervals, now_ns));
+  std::string timer = " " + TimerText(TotalSeconds(row.intervals, now_ns));
   int room = columns - Columns(kPrefix) - Columns(timer) - 2, amount = static_cast<int>(row.amount.size());
   bool show_amount = amount > 0 && room + amount > kMinAmountRoom;
   if (show_amount) room -= amount + 1;
