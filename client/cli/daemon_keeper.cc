@@ -35,7 +35,8 @@ std::vector<std::string> Words(std::string_view text) {
 
 absl::StatusOr<os::Process> StartDaemon(const DaemonPlaces& places) {
   os::ProcessOptions options;
-  options.argv = {places.program, "--addr", places.address(), "--root", places.state_dir};
+  // The trace socket's usual place may belong to another daemon.
+  options.argv = {places.program, "--addr", places.address(), "--root", places.state_dir, "--otel-socket-path", places.run_dir + "/otel-grpc.sock"};
   const char* extra = std::getenv("BUILDKITD_FLAGS");
   for (std::string& word : Words(extra == nullptr ? "" : extra)) options.argv.push_back(std::move(word));
   options.fds = {{STDOUT_FILENO, 1}, {STDERR_FILENO, 2}};

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -128,7 +129,7 @@ absl::StatusOr<std::unique_ptr<PrivateDaemon>> PrivateDaemon::Join(const CancelT
   os::Process keeper;
   if (!KeeperRuns(places)) BK_ASSIGN(keeper, StartKeeper(places));
   absl::Status ready = WaitUntilReady(cancel, places, keeper);
-  keeper.Detach();  // it lives as long as there are users
+  if (keeper.running()) daemon->keeper_pid_ = keeper.Detach();  // it lives as long as there are users
   BK_RETURN_IF_ERROR(ready);
   return daemon;
 }
@@ -140,6 +141,7 @@ PrivateDaemon::~PrivateDaemon() {
   if (!alone) return;
   auto end = std::chrono::steady_clock::now() + kStopTimeout;
   while (KeeperRuns(places_) && std::chrono::steady_clock::now() < end) (void)CancelToken::Never().SleepFor(kPoll);
+  if (keeper_pid_ > 0 && !KeeperRuns(places_)) waitpid(keeper_pid_, nullptr, 0);
 }
 
 }  // namespace bk::client

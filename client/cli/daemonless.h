@@ -36,6 +36,7 @@ class PrivateDaemon {
   PrivateDaemon(DaemonPlaces places, os::UniqueFd users) : places_(std::move(places)), users_(std::move(users)), address_(places_.address()) {}
   DaemonPlaces places_;
   os::UniqueFd users_;  // shared lock
+  int keeper_pid_ = 0;  // if this call started it
   std::string address_;
 };
 
