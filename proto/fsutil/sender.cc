@@ -95,6 +95,7 @@ class Sender {
     packet.set_id(id);
     // A file that vanished since it was listed arrives empty.
     auto opened = source_.open(path);
+    if (!opened.ok() && !absl::IsNotFound(opened.status())) return opened.status();
     if (opened.ok()) {
       os::UniqueFd fd(*opened);
       std::string buffer(kPieceBytes, '\0');

@@ -114,6 +114,8 @@ class Walker {
   LayerWriter& writer_;
 };
 
+constexpr char kMarkerPrefix[] = ".wh.";
+
 class OverlayWalker {
  public:
   OverlayWalker(const CancelToken& cancel, const DiffRequest& request, LayerWriter& writer) : cancel_(cancel), request_(request), writer_(writer) {}
@@ -129,6 +131,7 @@ class OverlayWalker {
   absl::Status Entry(const std::string& path) {
     std::optional<struct stat> st = Lstat(request_.overlay_upper + path);
     if (!st) return absl::OkStatus();
+    if (IsMarkerFile(path)) return MarkerFile(path);
     std::optional<struct stat> base = request_.lower.empty() ? std::nullopt : Lstat(request_.lower + path);
     if (S_ISCHR(st->st_mode) && st->st_rdev == makedev(0, 0)) {
       return base ? writer_.Change(ChangeKind::kDelete, path, nullptr) : absl::OkStatus();
@@ -141,6 +144,18 @@ class OverlayWalker {
       return Walker(cancel_, request_.lower, request_.upper, writer_).Dir(path, S_ISDIR(base->st_mode), true);
     }
     return Dir(path);
+  }
+
+  // fuse-overlayfs keeps some of its knowledge in files; its view does not show them.
+  bool IsMarkerFile(const std::string& path) const {
+    return os::BaseName(path).starts_with(kMarkerPrefix) && !Lstat(request_.upper + path);
+  }
+  absl::Status MarkerFile(const std::string& path) {
+    std::string hidden = os::BaseName(path).substr(sizeof(kMarkerPrefix) - 1);
+    if (hidden.empty() || hidden.starts_with(kMarkerPrefix)) return absl::OkStatus();  // of the directory itself: see IsOpaque
+    std::string target = os::JoinPath(os::DirName(path), hidden);
+    bool in_lower = !request_.lower.empty() && Lstat(request_.lower + target).has_value();
+    return in_lower ? writer_.Change(ChangeKind::kDelete, target, nullptr) : absl::OkStatus();
   }
 
   static bool IsOpaque(const std::string& path) {

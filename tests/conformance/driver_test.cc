@@ -88,9 +88,11 @@ void Change(const std::string& root) {
   REQUIRE(os::MakeDirs(root + "/gone", 0755).ok());
   Put(root + "/gone/new", "new");
   REQUIRE(os::RemoveAll(root + "/d/sub").ok());
+  REQUIRE(os::MakeDirs(root + "/fresh/deep", 0755).ok());
+  Put(root + "/fresh/deep/f", "f");
   REQUIRE(symlink("keep", (root + "/link").c_str()) == 0);
   REQUIRE(chown((root + "/keep").c_str(), 7, 8) == 0);
-  for (const char* path : {"/gone/new", "/gone", "/d", "/link", "/keep"}) Pin(root + path, 1600000100);
+  for (const char* path : {"/gone/new", "/gone", "/d", "/fresh/deep/f", "/fresh/deep", "/fresh", "/link", "/keep"}) Pin(root + path, 1600000100);
 }
 
 size_t MountsBelow(const std::string& dir) {
