@@ -38,6 +38,11 @@ absl::StatusOr<int64_t> TreeBytes(const std::string& root) {
 // Unreferenced blobs younger than that may be on their way to somebody.
 constexpr int64_t kSweepAgeSeconds = 600;
 
+// Then kept images go too, and no blob stays that nothing holds.
+bool WantsEverythingGone(const PruneOptions& options) {
+  return options.all && options.filter.empty() && options.keep_duration_ns == 0 && options.reserved_bytes == 0 && options.max_used_bytes == 0 && options.min_free_bytes == 0;
+}
+
 // The reference's calculateKeepBytes.
 int64_t BytesToKeep(const PruneOptions& options, int64_t total, int64_t free_bytes) {
   int64_t keep = options.max_used_bytes;
@@ -148,7 +153,10 @@ absl::StatusOr<std::vector<UsageRecord>> Manager::DiskUsage(const CancelToken& c
 
 absl::Status Manager::Prune(const CancelToken& cancel, const std::vector<PruneOptions>& passes, const std::function<void(const UsageRecord&)>& removed) {
   for (const PruneOptions& options : passes) BK_RETURN_IF_ERROR(PrunePass(cancel, options, removed));
-  return SweepContent(kSweepAgeSeconds);
+  if (!std::any_of(passes.begin(), passes.end(), WantsEverythingGone)) return SweepContent(kSweepAgeSeconds);
+  BK_RETURN_IF_ERROR(leases_->DropAll(lease::kImagePrefix));
+  auto alone = content_->TryKeepUsesAway();
+  return SweepContent(alone.owns_lock() ? 0 : kSweepAgeSeconds);
 }
 
 std::vector<RecordPtr> Manager::Victims(const Filter& filter, const PruneOptions& options) {

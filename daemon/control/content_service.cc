@@ -5,13 +5,16 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 
+#include "base/filter.h"
 #include "daemon/control/convert.h"
 
 namespace bk::control {
 namespace {
 
 constexpr int64_t kPieceBytes = 1 << 20;
+constexpr int kInfosInMessage = 100;
 
 // The reference's content service answers with the text of an error that came over gRPC.
 absl::Status AsRpcError(const absl::Status& status) { return absl::Status(status.code(), wire::RpcErrorText(status)); }
@@ -28,18 +31,59 @@ absl::StatusOr<os::UniqueFd> Open(const content::ContentStore& store, const std:
 
 google::protobuf::Timestamp TimeOf(const timespec& time) { return Timestamp(time.tv_sec * 1'000'000'000 + time.tv_nsec); }
 
+cs::Info InfoOf(const std::string& digest, const struct stat& st) {
+  cs::Info info;
+  info.set_digest(digest);
+  info.set_size(st.st_size);
+  *info.mutable_created_at() = TimeOf(st.st_mtim);
+  *info.mutable_updated_at() = TimeOf(st.st_mtim);
+  return info;
+}
+
+bool Wanted(const Filter& filter, const cs::Info& info) {
+  return filter.Matches([&](const std::string& field) -> std::optional<std::string> {
+    if (field == "digest") return info.digest();
+    if (field == "size") return StrCat(info.size());
+    return std::nullopt;
+  });
+}
+
 }  // namespace
 
 grpc::ServerUnaryReactor* ContentService::Info(grpc::CallbackServerContext* context, const cs::InfoRequest* request, cs::InfoResponse* response) {
   struct stat st;
   auto file = Open(*store_, request->digest(), st);
   if (!file.ok()) return wire::Answer(context, file.status());
-  cs::Info* info = response->mutable_info();
-  info->set_digest(request->digest());
-  info->set_size(st.st_size);
-  *info->mutable_created_at() = TimeOf(st.st_mtim);
-  *info->mutable_updated_at() = TimeOf(st.st_mtim);
+  *response->mutable_info() = InfoOf(request->digest(), st);
   return wire::Answer(context, absl::OkStatus());
+}
+
+grpc::ServerWriteReactor<cs::ListContentResponse>* ContentService::List(grpc::CallbackServerContext*, const cs::ListContentRequest* request) {
+  return wire::RunServerStream<cs::ListContentResponse>(*tasks_, [this, request = *request](const CancelToken& cancel, wire::Writer<cs::ListContentResponse>& writer) -> absl::Status {
+    auto filter = Filter::Parse({request.filters().begin(), request.filters().end()});
+    if (!filter.ok()) return AsRpcError(filter.status());
+    BK_TRY(std::vector<content::ContentStore::Entry> entries, store_->List());
+    cs::ListContentResponse response;
+    for (const content::ContentStore::Entry& entry : entries) {
+      BK_RETURN_IF_ERROR(cancel.Check());
+      struct stat st;
+      if (stat(store_->Path(entry.digest).c_str(), &st) < 0) continue;  // removed meanwhile
+      cs::Info info = InfoOf(entry.digest.str(), st);
+      if (Wanted(*filter, info)) *response.add_info() = std::move(info);
+      if (response.info_size() < kInfosInMessage) continue;
+      BK_RETURN_IF_ERROR(writer.Write(response));
+      response.Clear();
+    }
+    return response.info_size() > 0 ? writer.Write(response) : absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* ContentService::Status(grpc::CallbackServerContext* context, const cs::StatusRequest* request, cs::StatusResponse*) {
+  return wire::Answer(context, AsRpcError(NotFound("ingest ref ", Quote(request->ref()), ": not found")));
+}
+
+grpc::ServerUnaryReactor* ContentService::ListStatuses(grpc::CallbackServerContext* context, const cs::ListStatusesRequest*, cs::ListStatusesResponse*) {
+  return wire::Answer(context, absl::OkStatus());  // nothing is ever written through this service
 }
 
 grpc::ServerWriteReactor<cs::ReadContentResponse>* ContentService::Read(grpc::CallbackServerContext*, const cs::ReadContentRequest* request) {

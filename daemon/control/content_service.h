@@ -17,6 +17,9 @@ class ContentService : public cs::Content::CallbackService {
 
   grpc::ServerUnaryReactor* Info(grpc::CallbackServerContext* context, const cs::InfoRequest* request, cs::InfoResponse* response) override;
   grpc::ServerWriteReactor<cs::ReadContentResponse>* Read(grpc::CallbackServerContext* context, const cs::ReadContentRequest* request) override;
+  grpc::ServerWriteReactor<cs::ListContentResponse>* List(grpc::CallbackServerContext* context, const cs::ListContentRequest* request) override;
+  grpc::ServerUnaryReactor* Status(grpc::CallbackServerContext* context, const cs::StatusRequest* request, cs::StatusResponse*) override;
+  grpc::ServerUnaryReactor* ListStatuses(grpc::CallbackServerContext* context, const cs::ListStatusesRequest*, cs::ListStatusesResponse*) override;
   grpc::ServerUnaryReactor* Update(grpc::CallbackServerContext* context, const cs::UpdateRequest*, cs::UpdateResponse*) override;
   grpc::ServerUnaryReactor* Delete(grpc::CallbackServerContext* context, const cs::DeleteContentRequest*, google::protobuf::Empty*) override;
   grpc::ServerUnaryReactor* Abort(grpc::CallbackServerContext* context, const cs::AbortRequest*, google::protobuf::Empty*) override;

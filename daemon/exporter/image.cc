@@ -87,9 +87,9 @@ class ImageInstance : public ExporterInstance {
         kept.insert(blob.digest);
       }
     }
-    BK_RETURN_IF_ERROR(parts_.leases->Replace(kImagePrefix + name, kept));
+    BK_RETURN_IF_ERROR(parts_.leases->Replace(lease::kImagePrefix + name, kept));
     if (canonical && name.find('@') == std::string::npos) {
-      BK_RETURN_IF_ERROR(parts_.leases->Replace(StrCat(kImagePrefix, name, "@", image.root.descriptor.digest.str()), kept));
+      BK_RETURN_IF_ERROR(parts_.leases->Replace(StrCat(lease::kImagePrefix, name, "@", image.root.descriptor.digest.str()), kept));
     }
     return switches_.unpack ? Unpack(cancel, result, options, name, fetch) : absl::OkStatus();
   }

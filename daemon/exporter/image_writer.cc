@@ -128,6 +128,7 @@ class Writer {
       diverged = diverged || same != layers[i].diff_id.str();
       if (!NeedsRewrite(layers[i], *epoch, diverged ? "" : same)) continue;
       if (layers[i].fetch) BK_RETURN_IF_ERROR(layers[i].fetch(cancel_, fetch_, layers[i].descriptor));
+      auto use = parts_.content->Use();  // until the hold keeps it
       auto rewritten = RewriteLayer(cancel_, *parts_.content, layers[i], *epoch, options_.compression);
       BK_RETURN_IF_ERROR(cancel_.Check());
       if (rewritten.ok()) {

@@ -31,8 +31,6 @@ class BlobHold {
 
 // Leases of exports begin with this; those found at start are a crashed daemon's.
 inline constexpr char kHoldPrefix[] = "export/";
-// Leases of images that are kept by name.
-inline constexpr char kImagePrefix[] = "image/";
 
 // One image of one platform.
 struct MadeManifest {

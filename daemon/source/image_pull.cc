@@ -186,6 +186,7 @@ absl::StatusOr<std::string> DetectManifestType(const std::string& text) {
 
 absl::StatusOr<PulledImage> PullDocuments(const CancelToken& cancel, const cache::FetchContext& context, Origin& origin, content::ContentStore& content,
                                           const SourceReference& ref, const Platform& platform) {
+  auto use = content.Use();
   return Puller(cancel, context, origin, content, ref, platform).Run();
 }
 

@@ -5,6 +5,8 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
+#include <shared_mutex>
 #include <string>
 #include <vector>
 
@@ -54,10 +56,15 @@ class ContentStore {
   absl::StatusOr<std::vector<Entry>> List() const;
   // Waits until the blob's bytes and name are on disk: a power cut does not take it back.
   absl::Status Sync(const Digest& digest) const;
+  // Held by whoever wrote or found blobs that no record or lease keeps yet, for as long as it needs them.
+  std::shared_lock<std::shared_mutex> Use() const { return std::shared_lock(uses_); }
+  // Without waiting: owned only if there is no use, and then keeps new ones away.
+  std::unique_lock<std::shared_mutex> TryKeepUsesAway() const { return std::unique_lock(uses_, std::try_to_lock); }
 
  private:
   explicit ContentStore(std::string root) : root_(std::move(root)) {}
   const std::string root_;
+  mutable std::shared_mutex uses_;
 };
 
 }  // namespace bk::content

@@ -13,6 +13,9 @@
 
 namespace bk::lease {
 
+// Leases of images that are kept by name begin with this.
+inline constexpr char kImagePrefix[] = "image/";
+
 class Leases {
  public:
   explicit Leases(meta::Database* db) : db_(db) {}

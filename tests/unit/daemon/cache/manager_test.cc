@@ -99,6 +99,32 @@ TEST_CASE("prune keeps internal records unless all are asked for, and recently u
   CHECK(Prune(f, options).size() == 1);
 }
 
+TEST_CASE("prune of everything leaves no blob that nobody holds, and no kept image") {
+  StoreFixture f;
+  content::ContentStore& content = f.store->content();
+  Digest orphan = DigestOf("orphan"), kept = DigestOf("kept"), exported = DigestOf("exported");
+  for (const char* text : {"orphan", "kept", "exported"}) REQUIRE(content.Put(text, DigestOf(text)).ok());
+  REQUIRE(f.store->leases().Keep("image/name", kept).ok());
+  REQUIRE(f.store->leases().Keep("export/now", exported).ok());
+  PruneOptions options;
+  Prune(f, options);
+  CHECK(f.Blobs() == 3);  // somebody may be on the way to them
+  options.all = true;
+  options.keep_duration_ns = 1;
+  Prune(f, options);
+  CHECK(f.Blobs() == 3);
+  options.keep_duration_ns = 0;
+  {
+    auto use = content.Use();
+    Prune(f, options);
+    CHECK(content.Has(orphan));
+  }
+  Prune(f, options);
+  CHECK_FALSE(content.Has(orphan));
+  CHECK_FALSE(content.Has(kept));
+  CHECK(content.Has(exported));
+}
+
 TEST_CASE("a removed record is told") {
   StoreFixture f;
   f.store->keys().AddResult("k", {f.Layer(nullptr, "a", "1")->Id(), 1});

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 #include <grpcpp/grpcpp.h>
 
+#include <set>
 #include <thread>
 
 #include "base/version.h"
@@ -123,7 +124,7 @@ TEST_CASE("a client that goes away ends its build") {
   context.TryCancel();
   client.join();
   CHECK(s.services->WaitForBuilds(std::chrono::seconds(10)));
-  CHECK(s.f.ops.cancelled == 1);
+  CHECK(s.f.ops.AwaitCancelled());
 }
 
 TEST_CASE("while draining: no new builds, not serving, running ones can be cancelled") {
@@ -218,6 +219,38 @@ TEST_CASE("blobs are read by digest, in pieces, and never written") {
   remove.set_digest(digest.str());
   google::protobuf::Empty empty;
   CHECK(stub->Delete(&context2, remove, &empty).error_message() == "rpc error: code = Unknown desc = read-only content store");
+}
+
+TEST_CASE("all blobs are listed, in several messages, by filter") {
+  ServerFixture s;
+  for (int i = 0; i < 150; i++) REQUIRE(s.content->Put(StrCat("blob ", i), DigestOf(StrCat("blob ", i))).ok());
+  auto stub = cs::Content::NewStub(s.channel);
+  auto list = [&](const std::string& filter, int& messages) {
+    grpc::ClientContext context;
+    cs::ListContentRequest request;
+    if (!filter.empty()) request.add_filters(filter);
+    auto stream = stub->List(&context, request);
+    std::set<std::string> digests;
+    cs::ListContentResponse part;
+    for (messages = 0; stream->Read(&part); messages++) {
+      for (const cs::Info& info : part.info()) digests.insert(StrCat(info.digest(), " ", info.size()));
+    }
+    CHECK(stream->Finish().ok());
+    return digests;
+  };
+  int messages = 0;
+  CHECK(list("", messages).size() == 150);
+  CHECK(messages == 2);
+  CHECK(list("digest==" + DigestOf("blob 7").str(), messages) == std::set<std::string>{DigestOf("blob 7").str() + " 6"});
+  CHECK(list("digest==none", messages).empty());
+  grpc::ClientContext context, context2;
+  cs::StatusRequest status;
+  cs::StatusResponse response;
+  status.set_ref("upload");
+  CHECK(stub->Status(&context, status, &response).error_message() == "rpc error: code = NotFound desc = ingest ref \"upload\": not found");
+  cs::ListStatusesResponse statuses;
+  CHECK(stub->ListStatuses(&context2, {}, &statuses).ok());
+  CHECK(statuses.statuses_size() == 0);
 }
 
 TEST_CASE("spans are taken") {
