@@ -1,6 +1,13 @@
 #include "daemon/ops/cache_mounts.h"
 
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
 #include "base/log.h"
+#include "base/os/file.h"
+#include "sandbox/exec/leftovers.h"
 
 namespace bk::ops {
 namespace {
@@ -29,6 +36,38 @@ CacheMountUse::~CacheMountUse() {
   if (shared_) owner_->EndShared(key_);
 }
 
+absl::StatusOr<std::vector<os::Mount>> CacheMountUse::Show(const CancelToken& cancel, const cache::FetchContext& fetch, bool readonly) const {
+  CacheMounts::Turn turn(owner_->state_, key_);
+  if (tree_->active == nullptr) {
+    BK_TRY(auto active, tree_->ref->Mount(cancel, fetch, false));
+    if (active->mounts().size() != 1 || active->mounts()[0].type != "bind") {
+      BK_RETURN_IF_ERROR(os::MakeDirs(owner_->mounts_dir_, 0700));
+      BK_TRY(os::TempMount place, os::TempMount::Make(active->mounts(), owner_->mounts_dir_));
+      tree_->place.emplace(std::move(place));
+    }
+    tree_->active = std::move(active);
+  }
+  std::vector<os::Mount> mounts = tree_->active->mounts();
+  if (tree_->place) mounts = {{"bind", tree_->place->path(), {"rbind", "rw"}}};
+  if (readonly) {
+    for (os::Mount& mount : mounts) {
+      std::erase(mount.options, "rw");
+      mount.options.push_back("ro");
+    }
+  }
+  return mounts;
+}
+
+CacheMounts::CacheMounts(cache::CacheManager* cache, std::string mounts_dir) : cache_(cache), mounts_dir_(std::move(mounts_dir)) {
+  auto left = os::ListDir(mounts_dir_);
+  if (!left.ok() || left->empty()) return;
+  exec::UnmountBelow(mounts_dir_);
+  for (const std::string& name : *left) {
+    // Never what is below: it may be a tree that is mounted still.
+    if (std::string path = StrCat(mounts_dir_, "/", name); rmdir(path.c_str()) < 0) log::Warning(StrCat("a cache mount that an earlier daemon left was not removed: ", path), {{"error", strerror(errno)}});
+  }
+}
+
 std::string CacheMounts::KeyOf(const CacheMountRequest& request) {
   return request.parent == nullptr ? request.id : StrCat(request.id, ":", request.parent->Id());
 }
@@ -46,8 +85,9 @@ absl::StatusOr<CacheMountPtr> CacheMounts::Get(const CancelToken& cancel, const 
         CacheMountPtr use(new CacheMountUse);
         use->owner_ = this;
         use->key_ = key;
-        use->ref_ = ref.get();
-        use->own_ = std::move(ref);
+        use->own_ = std::make_unique<CacheMountUse::Tree>();
+        use->own_->ref = std::move(ref);
+        use->tree_ = use->own_.get();
         return use;
       }
     }
@@ -63,13 +103,15 @@ absl::StatusOr<CacheMountPtr> CacheMounts::GetShared(const CancelToken& cancel, 
     auto it = s.shares.find(key);
     if (it == s.shares.end()) return false;
     it->second.uses++;
-    use->ref_ = it->second.ref.get();
+    use->tree_ = it->second.tree.get();
     return true;
   };
   if (!state_.With(join)) {
     bool locked = false;
     BK_TRY(cache::MutablePtr ref, FindOrMake(cancel, fetch, request, key, locked));
-    state_.With([&](State& s) { s.shares[key] = {std::move(ref), 0}; });
+    auto tree = std::make_unique<CacheMountUse::Tree>();
+    tree->ref = std::move(ref);
+    state_.With([&](State& s) { s.shares[key] = {std::move(tree), 0}; });
     state_.With(join);
   }
   use->owner_ = this;
@@ -104,11 +146,11 @@ void CacheMounts::EndShared(const std::string& key) {
   if (!last) return;
   // The tree is given back within the key's turn: whoever comes next finds it free.
   Turn turn(state_, key);
-  cache::MutablePtr ended;
+  std::unique_ptr<CacheMountUse::Tree> ended;
   state_.With([&](State& s) {
     auto it = s.shares.find(key);
     if (it == s.shares.end() || --it->second.uses > 0) return;
-    ended = std::move(it->second.ref);
+    ended = std::move(it->second.tree);
     s.shares.erase(it);
   });
 }

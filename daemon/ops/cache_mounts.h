@@ -1,15 +1,20 @@
 // Directories of RUN --mount=type=cache: writable trees by key that outlive their builds.
 //
 // shared: all steps of the daemon that use a key at one time get the same tree. private: a free one or a new one. locked:
-// the one there is, waited for. A tree is free again when its last use ends, on every path. Thread-safe.
+// the one there is, waited for. A tree is free again when its last use ends, on every path. An overlay is mounted once, in
+// the directory of mounts, and shown by binds of it: what two overlays of one upper directory do is undefined
+// (Documentation/filesystems/overlayfs.rst, "Sharing and copying layers"). Thread-safe.
 #pragma once
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "base/guarded.h"
+#include "base/os/mount.h"
 #include "daemon/cache/ref.h"
 
 namespace bk::ops {
@@ -24,16 +29,23 @@ class CacheMountUse {
   ~CacheMountUse();
   CacheMountUse(const CacheMountUse&) = delete;
   CacheMountUse& operator=(const CacheMountUse&) = delete;
-  const cache::MutableRef& ref() const { return *ref_; }
+  const cache::MutableRef& ref() const { return *tree_->ref; }
+  // What shows the tree for as long as this use lives.
+  absl::StatusOr<std::vector<os::Mount>> Show(const CancelToken& cancel, const cache::FetchContext& fetch, bool readonly) const;
 
  private:
   friend class CacheMounts;
+  struct Tree {
+    cache::MutablePtr ref;
+    std::unique_ptr<cache::ActiveMount> active;  // null: nobody has seen it yet
+    std::optional<os::TempMount> place;          // where an overlay is mounted
+  };
   CacheMountUse() = default;
   CacheMounts* owner_ = nullptr;
   std::string key_;
   bool shared_ = false;
-  cache::MutableRef* ref_ = nullptr;
-  cache::MutablePtr own_;  // unless shared
+  Tree* tree_ = nullptr;
+  std::unique_ptr<Tree> own_;  // unless shared
 };
 using CacheMountPtr = std::shared_ptr<CacheMountUse>;
 
@@ -47,7 +59,8 @@ struct CacheMountRequest {
 // Must outlive the uses.
 class CacheMounts {
  public:
-  explicit CacheMounts(cache::CacheManager* cache) : cache_(cache) {}
+  // Mounts what has to be mounted below `mounts_dir` (made when needed; what a crashed daemon left there is unmounted).
+  CacheMounts(cache::CacheManager* cache, std::string mounts_dir);
   // The key: the id, and the parent if there is one.
   static std::string KeyOf(const CacheMountRequest& request);
   // Blocks while a locked tree is in use elsewhere.
@@ -56,7 +69,7 @@ class CacheMounts {
  private:
   friend class CacheMountUse;
   struct Share {
-    cache::MutablePtr ref;
+    std::unique_ptr<CacheMountUse::Tree> tree;
     int uses = 0;
   };
   struct State {
@@ -69,6 +82,7 @@ class CacheMounts {
   void EndShared(const std::string& key);
 
   cache::CacheManager* cache_;
+  const std::string mounts_dir_;
   Guarded<State> state_;
 };
 

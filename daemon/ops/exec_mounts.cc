@@ -96,7 +96,8 @@ class Preparer {
     if (use == nullptr) BK_ASSIGN(use, context_.cache_mounts->Get(cancel_, context_.fetch, request));
     out_.caches.push_back(use);
     if (mount.output() != kNoOutput && input != nullptr) out_.outputs.push_back({nullptr, input});
-    return Activate(use->ref(), mount.readonly());
+    BK_TRY(Shown shown, use->Show(cancel_, context_.fetch, mount.readonly()));
+    return shown;
   }
 
   absl::StatusOr<Shown> Tmpfs(const pb::Mount& mount) {

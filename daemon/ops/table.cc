@@ -22,7 +22,7 @@ constexpr OpRow kOps[] = {
 
 class TableFactory : public OpFactory {
  public:
-  explicit TableFactory(const OpParts& parts) : cache_mounts_(parts.cache), parts_{parts, &cache_mounts_} {}
+  explicit TableFactory(const OpParts& parts) : cache_mounts_(parts.cache, parts.state_dir + "/mounts"), parts_{parts, &cache_mounts_} {}
 
   absl::StatusOr<OpPtr> Make(const OpRequest& request) override {
     for (const OpRow& row : kOps) {

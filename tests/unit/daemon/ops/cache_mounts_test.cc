@@ -13,7 +13,7 @@ using test::FakeCache;
 
 struct Fixture {
   FakeCache cache;
-  CacheMounts mounts{&cache};
+  CacheMounts mounts{&cache, cache.state.root + "/mounts"};
   absl::StatusOr<CacheMountPtr> Get(CacheSharing sharing, const std::string& id = "go", const CancelToken& cancel = CancelToken::Never()) {
     return mounts.Get(cancel, {}, {id, nullptr, sharing, "d"});
   }
