@@ -141,13 +141,13 @@ absl::Status Daemon::Rooms::OpenStore() {
   return absl::OkStatus();
 }
 
-// The default place belongs to the first daemon of the user; the others listen below their state directory.
+// The default place belongs to the first daemon of the user, and may not be writable; then the state directory serves.
 absl::Status Daemon::Rooms::ListenForTraces() {
   if (config.otel_socket_path.empty()) return absl::OkStatus();
   absl::Status status = trace_listeners.Add("unix://" + config.otel_socket_path, {});
-  if (!config.otel_socket_is_default || !absl::IsFailedPrecondition(status)) return status;
+  if (status.ok() || !config.otel_socket_is_default) return status;
   config.otel_socket_path = os::JoinPath(config.root, "otel-grpc.sock");
-  log::Info(StrCat("trace socket ", config.otel_socket_path, ": another daemon has the default place"));
+  log::Info(StrCat("trace socket ", config.otel_socket_path, " instead of the default place"), {{"reason", Message(status)}});
   return trace_listeners.Add("unix://" + config.otel_socket_path, {});
 }
 

@@ -190,7 +190,7 @@ class Daemon:
         return path
 
     def du(self):
-        return json.loads(self.buildctl("du", "--format", "json").out or "[]")
+        return json.loads(self.buildctl("du", "--format", "json").out) or []
 
 
 _groups_before = leaks.control_groups()

@@ -25,6 +25,12 @@ def processes(marker):
     return found
 
 
+def parent(pid):
+    """0 when the process is gone."""
+    fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    return int(fields[1]) if fields else 0
+
+
 def mounts(marker):
     return [line for line in _read("/proc/self/mountinfo").decode().splitlines() if marker in line]
 
