@@ -132,7 +132,7 @@ absl::Status ControlService::RunBuild(const CancelToken& client, const api::Solv
   BK_TRY(llb::BuildRequest build, FromWire(request));
   if (!build.internal) history_->Started(request);
   auto outcome = parts_.engine->Solve(cancel.token(), build);
-  if (!build.internal) history_->Completed(build.ref, outcome.status(), outcome.ok() ? outcome->exporter_response : std::map<std::string, std::string>());
+  if (!build.internal) history_->Completed(build.ref, outcome.status(), outcome.ok() ? *outcome : llb::BuildResponse());
   if (parts_.after_build) parts_.after_build();
   BK_RETURN_IF_ERROR(outcome.status());
   for (const auto& [key, value] : outcome->exporter_response) (*response.mutable_exporterresponse())[key] = value;

@@ -17,6 +17,15 @@ bool Wanted(const api::BuildHistoryRequest& request, const api::BuildHistoryReco
   return !request.activeonly() || !record.has_completedat();
 }
 
+api::Descriptor ToWire(const Descriptor& descriptor) {
+  api::Descriptor out;
+  out.set_media_type(descriptor.media_type);
+  out.set_digest(descriptor.digest.str());
+  out.set_size(descriptor.size);
+  for (const auto& [key, value] : descriptor.annotations) (*out.mutable_annotations())[key] = value;
+  return out;
+}
+
 }  // namespace
 
 void History::Add(State& state, api::BuildHistoryEventType type, const api::BuildHistoryRecord& record) {
@@ -41,12 +50,15 @@ void History::Started(const api::SolveRequest& request) {
   });
 }
 
-void History::Completed(const std::string& ref, const absl::Status& status, const std::map<std::string, std::string>& exporter_response) {
+void History::Completed(const std::string& ref, const absl::Status& status, const llb::BuildResponse& response) {
   state_.Change([&](State& s) {
     for (api::BuildHistoryRecord& record : s.records) {
       if (record.ref() != ref || record.has_completedat()) continue;
       *record.mutable_completedat() = Timestamp(solver::NowNs());
-      for (const auto& [key, value] : exporter_response) (*record.mutable_exporterresponse())[key] = value;
+      for (const auto& [key, value] : response.exporter_response) (*record.mutable_exporterresponse())[key] = value;
+      for (const auto& [index, descriptor] : response.descriptors) (*record.mutable_result()->mutable_results())[index] = ToWire(descriptor);
+      // Older clients know of one only.
+      if (!response.descriptors.empty()) *record.mutable_result()->mutable_resultdeprecated() = ToWire(response.descriptors.begin()->second);
       if (!status.ok()) *record.mutable_error() = wire::ToProto(status);
       Add(s, api::COMPLETE, record);
     }

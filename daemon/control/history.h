@@ -10,6 +10,7 @@
 #include "base/cancel.h"
 #include "base/guarded.h"
 #include "control/control.pb.h"
+#include "daemon/llb/engine.h"
 
 namespace bk::control {
 
@@ -18,7 +19,7 @@ namespace api = moby::buildkit::v1;
 class History {
  public:
   void Started(const api::SolveRequest& request);
-  void Completed(const std::string& ref, const absl::Status& status, const std::map<std::string, std::string>& exporter_response);
+  void Completed(const std::string& ref, const absl::Status& status, const llb::BuildResponse& response);
   // Sends what is known, then (unless EarlyExit) what happens until `cancel`.
   absl::Status Listen(const CancelToken& cancel, const api::BuildHistoryRequest& request, const std::function<absl::Status(const api::BuildHistoryEvent&)>& send);
   // Unknown with the reference's texts for a ref that it does not know.

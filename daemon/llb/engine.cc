@@ -1,6 +1,7 @@
 #include "daemon/llb/engine.h"
 
 #include "base/task_group.h"
+#include "daemon/exporter/platform_check.h"
 #include "daemon/llb/bridge.h"
 #include "daemon/llb/build_ref.h"
 #include "daemon/llb/entitlements.h"
@@ -94,7 +95,9 @@ absl::StatusOr<BuildResponse> Engine::Run(const CancelToken& cancel, const Build
   BK_TRY(frontend::Result result, RunFrontend(cancel, request, build));
   BK_TRY(exporter::Result trees, EvaluateAll(cancel, result));
   for (const std::string& notice : plan.notices) build.Notice(notice);
-  BK_TRY(BuildResponse response, RunExports(cancel, plan.exports, trees, build));
+  auto platform = request.frontend_attrs.find("platform");
+  BK_TRY(auto warnings, exporter::CheckPlatforms(platform == request.frontend_attrs.end() ? std::nullopt : std::optional(platform->second), trees));
+  BK_TRY(BuildResponse response, RunExports(cancel, plan.exports, trees, warnings, build));
   for (const auto& [key, value] : trees.metadata) {
     if (key.starts_with("frontend.")) response.exporter_response[key] = value;
   }

@@ -41,7 +41,7 @@ struct BuildRequest {
 
 struct BuildResponse {
   std::map<std::string, std::string> exporter_response;
-  std::vector<Descriptor> descriptors;
+  std::map<int64_t, Descriptor> descriptors;  // what was made, by the exporter's index
 };
 
 // What a daemon offers; borrowed, must outlive the engine.

@@ -13,7 +13,7 @@ void Run(History& history, const std::string& ref) {
   api::SolveRequest request;
   request.set_ref(ref);
   history.Started(request);
-  history.Completed(ref, absl::OkStatus(), {{"k", "v"}});
+  history.Completed(ref, absl::OkStatus(), {{{"k", "v"}}, {{1, {"type/one", DigestOf("one"), 3, {}, {}, ""}}, {2, {"type/two", DigestOf("two"), 3, {}, {}, ""}}}});
 }
 
 std::vector<api::BuildHistoryEvent> Ask(History& history, api::BuildHistoryRequest request) {
@@ -37,6 +37,8 @@ TEST_CASE("a finished build is told with its response; an unknown one with nothi
   REQUIRE(events.size() == 1);
   CHECK(events[0].type() == api::COMPLETE);
   CHECK(events[0].record().exporterresponse().at("k") == "v");
+  CHECK(events[0].record().result().results().at(2).media_type() == "type/two");
+  CHECK(events[0].record().result().resultdeprecated().digest() == DigestOf("one").str());
   request.set_ref("buildx-test-history-api-feature");
   request.set_activeonly(true);
   CHECK(Ask(history, request).empty());

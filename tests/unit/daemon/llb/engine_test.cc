@@ -65,6 +65,21 @@ TEST_CASE("buildx's default provenance request is silent, others are told once")
   CHECK(f.Watched().warnings.size() == 3);
 }
 
+TEST_CASE("a result for other platforms than those asked for is warned of, once") {
+  EngineFixture f;
+  f.ops.trees["tree://a"] = std::make_shared<DirRef>("A");
+  auto request = f.Request(f.Tree("tree://a"));
+  request.frontend_attrs["platform"] = "linux/amd64,linux/arm64";
+  for (bool exported : {false, true}) {
+    if (exported) request.exporters = {{"test", {{"name", "one"}}}, {"test", {{"name", "two"}}}};
+    REQUIRE(f.engine->Solve(CancelToken(), request).ok());
+    RecordingSink said = f.Watched();
+    REQUIRE(said.warnings.size() == 1);
+    CHECK(said.warnings[0].short_text == "Multiple platforms requested but result is not multi-platform");
+    CHECK(said.Last(exported ? "exporting to one" : "Verifying build result") != nullptr);
+  }
+}
+
 TEST_CASE("a failed vertex is named, with its place in the source") {
   EngineFixture f;
   DefinitionWriter writer;
@@ -102,7 +117,7 @@ TEST_CASE("cancelling the call cancels what it runs") {
   absl::Status status = f.engine->Solve(cancel.token(), f.Request(f.Tree("block://"))).status();
   client.join();
   CHECK(status.code() == absl::StatusCode::kCancelled);
-  CHECK(f.ops.cancelled == 1);
+  CHECK(f.ops.AwaitCancelled());
 }
 
 TEST_CASE("an exporter's error fails the build and its vertex") {
@@ -196,5 +211,5 @@ TEST_CASE("the end of a build ends the calls of its client") {
   CHECK(f.engine->Solve(cancel.token(), f.Request(nullptr)).status().code() == absl::StatusCode::kCancelled);
   client.join();
   interrupt.join();
-  CHECK(f.ops.cancelled == 1);
+  CHECK(f.ops.AwaitCancelled());
 }
