@@ -88,7 +88,7 @@ class LocalInstance : public ExporterInstance {
     std::map<std::string, std::string> headers = TransferHeaders(context, {});
     if (options_.delete_mode) headers["buildkit-exporter-multi-platform"] = "1";
     BK_TRY(auto stream, client.OpenFileSendPackets(cancel, headers));
-    auto task = context.fetch.progress.Start(label);
+    auto task = context.fetch.progress.Start(label, "transferring");
     // The stream is broken off after FIN both ways, which clients take for success.
     return fsutil::SendTree(cancel, *stream, source, [&](int64_t sent) { task.Update(sent, 0); });
   }

@@ -20,32 +20,33 @@ void VertexProgress::Warning(WarningEvent warning) const {
   sink_->Warning(warning);
 }
 
-void VertexProgress::Report(const std::string& id, int64_t current, int64_t total, int64_t started_ns, bool done) const {
+void VertexProgress::Report(const std::string& id, const std::string& name, int64_t current, int64_t total, int64_t started_ns, bool done) const {
   if (sink_ == nullptr) return;
   int64_t now = NowNs();
-  sink_->Status({vertex_, id, id, current, total, now, started_ns, done ? now : 0});
+  sink_->Status({vertex_, id, name, current, total, now, started_ns, done ? now : 0});
 }
 
-VertexProgress::Task::Task(const VertexProgress* owner, std::string id)
-    : owner_(owner), id_(std::move(id)), started_ns_(NowNs()) {
-  owner_->Report(id_, 0, 0, started_ns_, false);
+VertexProgress::Task::Task(const VertexProgress* owner, std::string id, std::string name)
+    : owner_(owner), id_(std::move(id)), name_(std::move(name)), started_ns_(NowNs()) {
+  owner_->Report(id_, name_, 0, 0, started_ns_, false);
 }
 
 VertexProgress::Task::Task(Task&& other) noexcept
     : owner_(std::exchange(other.owner_, nullptr)),
       id_(std::move(other.id_)),
+      name_(std::move(other.name_)),
       started_ns_(other.started_ns_),
       current_(other.current_),
       total_(other.total_) {}
 
 VertexProgress::Task::~Task() {
-  if (owner_ != nullptr) owner_->Report(id_, current_, total_, started_ns_, true);
+  if (owner_ != nullptr) owner_->Report(id_, name_, current_, total_, started_ns_, true);
 }
 
 void VertexProgress::Task::Update(int64_t current, int64_t total) {
   current_ = current;
   total_ = total;
-  owner_->Report(id_, current, total, started_ns_, false);
+  owner_->Report(id_, name_, current, total, started_ns_, false);
 }
 
 }  // namespace bk::solver

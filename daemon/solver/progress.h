@@ -79,12 +79,13 @@ class VertexProgress {
   void Log(int stream, std::string_view data) const;
   void Warning(WarningEvent warning) const;
   // Reports one state of a transfer or sub-task. `done` sets completed.
-  void Report(const std::string& id, int64_t current, int64_t total, int64_t started_ns, bool done) const;
+  void Report(const std::string& id, const std::string& name, int64_t current, int64_t total, int64_t started_ns, bool done) const;
 
-  // Opens a sub-task "<id>" now; the returned object reports its end (also after errors).
+  // Opens a sub-task "<id>" now; the returned object reports its end (also after errors). `name`: the kind of work, for
+  // those that clients tell apart ("transferring", "extracting").
   class Task {
    public:
-    Task(const VertexProgress* owner, std::string id);
+    Task(const VertexProgress* owner, std::string id, std::string name);
     Task(Task&& other) noexcept;
     Task& operator=(Task&&) = delete;
     ~Task();
@@ -92,10 +93,10 @@ class VertexProgress {
 
    private:
     const VertexProgress* owner_;
-    std::string id_;
+    std::string id_, name_;
     int64_t started_ns_, current_ = 0, total_ = 0;
   };
-  Task Start(std::string id) const { return Task(this, std::move(id)); }
+  Task Start(std::string id, std::string name = "") const { return Task(this, std::move(id), std::move(name)); }
 
  private:
   std::shared_ptr<ProgressSink> sink_;

@@ -131,7 +131,7 @@ class LocalInstance final : public SourceInstance {
     request.follow_paths = id_.follow_paths.value_or(std::vector<std::string>());
     BK_TRY(HashObserver observer, HashObserver::Begin(tree));
     BK_TRY(std::unique_ptr<fsutil::Stream> stream, client.OpenFileSync(cancel, request));
-    auto task = context.progress.Start("transferring " + id_.name + ":");
+    auto task = context.progress.Start("transferring " + id_.name + ":", "transferring");
     int64_t reported_ns = 0, last_bytes = 0;
     fsutil::ReceiveOptions options;
     options.differ = id_.differ_none ? fsutil::Differ::kNone : fsutil::Differ::kMetadata;

@@ -63,6 +63,28 @@ struct Bench {
   std::atomic<int64_t> sent_bytes = 0;
 };
 
+TEST_CASE("the transfer is told as one, with its bytes at the end") {
+  struct Sink : solver::ProgressSink {
+    std::vector<solver::StatusEvent> told;
+    void Vertex(const solver::VertexEvent&) override {}
+    void Status(const solver::StatusEvent& event) override { told.push_back(event); }
+    void Log(const solver::LogEvent&) override {}
+    void Warning(const solver::WarningEvent&) override {}
+  };
+  Bench bench;
+  bench.Write("a", "first");
+  auto sink = std::make_shared<Sink>();
+  bench.context.progress = solver::VertexProgress(sink, DigestOf("vertex"));
+  REQUIRE(bench.Snapshot().ok());
+  REQUIRE(sink->told.size() >= 2);
+  for (const solver::StatusEvent& event : sink->told) {
+    CHECK(event.id == "transferring context:");
+    CHECK(event.name == "transferring");
+  }
+  CHECK(sink->told.back().completed_ns != 0);
+  CHECK(sink->told.back().current >= 5);
+}
+
 TEST_CASE("the second build transfers what changed, into the same tree") {
   Bench bench;
   bench.Write("a", "first");
