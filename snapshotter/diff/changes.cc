@@ -131,7 +131,7 @@ class OverlayWalker {
   absl::Status Entry(const std::string& path) {
     std::optional<struct stat> st = Lstat(request_.overlay_upper + path);
     if (!st) return absl::OkStatus();
-    if (IsMarkerFile(path)) return MarkerFile(path);
+    if (S_ISREG(st->st_mode) && IsMarkerFile(path)) return MarkerFile(path);
     std::optional<struct stat> base = request_.lower.empty() ? std::nullopt : Lstat(request_.lower + path);
     if (S_ISCHR(st->st_mode) && st->st_rdev == makedev(0, 0)) {
       return base ? writer_.Change(ChangeKind::kDelete, path, nullptr) : absl::OkStatus();
