@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/os/file.h"
 #include "base/os/mount.h"
+#include "sandbox/exec/cgroup.h"
 
 namespace bk::exec {
 namespace {
@@ -53,13 +54,6 @@ bool UnmountBelow(const std::string& dir) {
   return all;
 }
 
-void RemoveEmptyCgroup(const std::string& path) {
-  if (!path.starts_with('/')) return;  // a systemd slice: not ours
-  const std::string top = "/sys/fs/cgroup";
-  rmdir((top + path).c_str());
-  for (const std::string& hierarchy : os::ListDir(top).value_or(std::vector<std::string>())) rmdir(StrCat(top, "/", hierarchy, path).c_str());
-}
-
 absl::Status RemoveLeftovers(const Runtime& runtime, const std::string& root) {
   BK_TRY(std::vector<std::string> names, os::ListDir(root));
   for (const std::string& name : names) {
@@ -73,6 +67,8 @@ absl::Status RemoveLeftovers(const Runtime& runtime, const std::string& root) {
     if (!os::Exists(path + "/config.json") && !os::Exists(path + "/rootfs")) continue;  // no bundle
     runtime.Delete(name, true);
     KillProcessesBelow(path + "/rootfs");
+    std::string cgroup = CgroupPathOfBundle(path);
+    if (!RemoveStepCgroup(cgroup)) log::Warning("a control group of a crashed daemon's step cannot be removed", {{"cgroup", cgroup}});
     if (!UnmountBelow(path)) return FailedPrecondition("cannot unmount what a crashed daemon left in ", Quote(path), " (unmount it by hand)");
     BK_RETURN_IF_ERROR(os::RemoveAll(path));
     log::Info("removed a step that an earlier daemon left", {{"id", name}});

@@ -12,9 +12,7 @@ namespace bk::exec {
 void KillProcessesBelow(const std::string& rootfs);
 // Unmounts everything below `dir`. False when something stands there still.
 bool UnmountBelow(const std::string& dir);
-// The cgroup that held those of steps, in every hierarchy; one that is in use (by another daemon) stays.
-void RemoveEmptyCgroup(const std::string& path);
-// Containers, mounts and files in the executor's directory `root` that no step of this process uses.
+// Containers, control groups, mounts and files in the executor's directory `root` that no step of this process uses.
 absl::Status RemoveLeftovers(const Runtime& runtime, const std::string& root);
 
 }  // namespace bk::exec

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/os/file.h"
+#include "sandbox/exec/cgroup.h"
 
 extern char** environ;
 
@@ -124,6 +125,7 @@ absl::Status Runtime::TryOnce(const oci::SpecInput& input, const RuntimeLimits& 
   auto status = create.WaitFor(kCallLimit);
   if (!status.ok()) create.KillGroup(SIGKILL);
   Delete(trial.id, true);
+  RemoveStepCgroup(spec.cgroups_path);  // crun leaves it
   if (!status.ok()) return status.status();
   if (status->success()) return absl::OkStatus();
   return Unknown(LastWords(os::ReadFile(words, 1 << 20).value_or("")));

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/os/file.h"
 #include "base/os/root_path.h"
+#include "sandbox/exec/cgroup.h"
 #include "sandbox/exec/leftovers.h"
 #include "sandbox/exec/mount_stubs.h"
 #include "sandbox/exec/output_pump.h"
@@ -154,6 +155,7 @@ class RuntimeExecutor : public Executor {
       exit.out_of_memory = exit.code != 0 && !cgroup_path.empty() && host_.cgroup2_alone && OutOfMemoryKills(cgroup_path) > 0;
     }
     runtime_.Delete(id, !clean);
+    if (!RemoveStepCgroup(cgroup_path)) log::Warning("the control group of a step cannot be removed", {{"cgroup", cgroup_path}});
     if (pump.ok()) (*pump)->Stop();
     BK_RETURN_IF_ERROR(status.status());
     return exit;
