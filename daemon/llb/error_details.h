@@ -8,13 +8,11 @@
 
 #include "base/status.h"
 #include "llb/ops.pb.h"
+#include "proto/llb/go_json_of.h"
 
 namespace bk::llb {
 
 struct LoadedDefinition;
-
-// A message as Go's encoding/json writes it: names of the contract, defaults left out, bytes as base64.
-std::string GoJsonOf(const google::protobuf::Message& message);
 
 // The digest of an error's Vertex detail; empty if it has none.
 std::string FailedVertex(const absl::Status& status);

@@ -4,6 +4,7 @@
 #include "base/unicode.h"
 #include "daemon/frontend/dockerfile/convert/converter.h"
 #include "daemon/frontend/dockerfile/parse/directive.h"
+#include "proto/llb/go_json_of.h"
 
 namespace bk::dockerfile {
 namespace {
@@ -32,42 +33,33 @@ absl::Status CheckCaps(const Opts& opts, bool& forward) {
   return status;
 }
 
-void WritePosition(GoJsonWriter& out, const char* key, const Position& position) {
-  out.Key(key);
-  out.BeginObject();
-  if (position.line != 0) {
-    out.Key("line");
-    out.Int(position.line);
-  }
-  if (position.character != 0) {
-    out.Key("character");
-    out.Int(position.character);
-  }
-  out.EndObject();
+// Details travel in trailers; clients do not take endless ones.
+constexpr size_t kMaxSourceDetail = 512 << 10;
+
+pb::Range RangeToPb(const Range& range) {
+  pb::Range out;
+  out.mutable_start()->set_line(range.start.line);
+  out.mutable_start()->set_character(range.start.character);
+  out.mutable_end()->set_line(range.end.line);
+  out.mutable_end()->set_character(range.end.character);
+  return out;
 }
 
-// The detail from which clients print the lines at fault.
+// The detail from which clients print the lines at fault, and may read the file again.
 ErrorDetail SourceDetail(const llb::SourceMap& map, const Ranges& ranges) {
+  pb::SourceInfo info;
+  info.set_filename(map.filename);
+  info.set_data(map.data);
+  info.set_language(map.language);
+  if (map.definition != nullptr && map.definition->ByteSizeLong() + map.data.size() <= kMaxSourceDetail) *info.mutable_definition() = *map.definition;
   GoJsonWriter out;
   out.BeginObject();
   out.Key("info");
-  out.BeginObject();
-  out.Key("filename");
-  out.String(map.filename);
-  out.Key("data");
-  out.Bytes(map.data);
-  out.Key("language");
-  out.String(map.language);
-  out.EndObject();
+  out.Raw(llb::GoJsonOf(info));
   if (!ranges.empty()) {
     out.Key("ranges");
     out.BeginArray();
-    for (const Range& range : ranges) {
-      out.BeginObject();
-      WritePosition(out, "start", range.start);
-      WritePosition(out, "end", range.end);
-      out.EndObject();
-    }
+    for (const Range& range : ranges) out.Raw(llb::GoJsonOf(RangeToPb(range)));
     out.EndArray();
   }
   out.EndObject();

@@ -49,8 +49,13 @@ class DirRef : public cache::ImmutableRef {
 class ScriptedOps : public ops::OpFactory {
  public:
   std::map<std::string, cache::ImmutablePtr> trees;
-  std::atomic<int> executed{0}, cancelled{0};
+  std::atomic<int> executed{0};
+  Guarded<int> cancelled;
   Guarded<bool> blocked{false};
+  // A cancelled build does not wait for its ops: they end a little later.
+  bool AwaitCancelled() {
+    return cancelled.WaitFor(std::chrono::seconds(10), [](int n) { return n == 1; });
+  }
 
   absl::StatusOr<std::unique_ptr<solver::Op>> Make(const ops::OpRequest& request) override {
     struct ScriptedOp : solver::Op {
@@ -63,7 +68,7 @@ class ScriptedOps : public ops::OpFactory {
         if (identifier.starts_with("block://")) {
           owner->blocked.Change([](bool& b) { b = true; });
           absl::Status ended = cancel.SleepFor(std::chrono::minutes(1));
-          owner->cancelled++;
+          owner->cancelled.Change([](int& n) { n++; });
           return ended;
         }
         return std::vector<solver::ResultPtr>{std::make_shared<ops::RefResult>(owner->trees[identifier])};
