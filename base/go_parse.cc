@@ -47,6 +47,16 @@ size_t CountDigits(std::string_view text) {
   return n;
 }
 
+// "1_000": underscores between digits, as Go's ParseFloat takes them. False if one stands elsewhere.
+bool RemoveUnderscores(std::string& number) {
+  auto digit = [&](size_t at) { return at < number.size() && number[at] >= '0' && number[at] <= '9'; };
+  for (size_t at = 0; at < number.size(); at++) {
+    if (number[at] == '_' && (at == 0 || !digit(at - 1) || !digit(at + 1))) return false;
+  }
+  std::erase(number, '_');
+  return true;
+}
+
 }  // namespace
 
 // Base 0: the prefix tells it (0x, 0o or 0, 0b), without one it is 10.
@@ -153,10 +163,11 @@ absl::StatusOr<int64_t> ParseMemoryBytes(std::string_view text) {
   if (last == std::string_view::npos) return invalid();
   std::string number(text.substr(0, text[last] == ' ' ? last : last + 1));
   std::string suffix = ToLower(text.substr(last + 1));
+  std::string written = number;
+  bool plain = RemoveUnderscores(number) && number.find_first_not_of("0123456789.eE+-") == std::string::npos;
   char* end = nullptr;
   double size = std::strtod(number.c_str(), &end);
-  bool plain = number.find_first_not_of("0123456789.eE+-") == std::string::npos;
-  if (number.empty() || !plain || *end != 0) return Failed("ParseFloat", number, NumberError::kSyntax);
+  if (number.empty() || !plain || *end != 0) return Failed("ParseFloat", written, NumberError::kSyntax);
   if (size < 0) return invalid();
   if (!suffix.empty() && suffix != "b") {
     size_t power = std::string_view("kmgtp").find(suffix[0]);

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "base/units.h"
 #include "client/cli/connect.h"
 #include "client/cli/text_format.h"
 #include "client/cli/usage_print.h"
@@ -21,10 +22,10 @@ void WriteSummary(TabWriter& table, const Records& records) {
     if (record.shared()) shared += record.size();
   }
   if (shared > 0) {
-    table.Write(StrCat("Shared:\t", SizeText(shared), "\n"));
-    table.Write(StrCat("Private:\t", SizeText(total - shared), "\n"));
+    table.Write(StrCat("Shared:\t", FormatSize(shared), "\n"));
+    table.Write(StrCat("Private:\t", FormatSize(total - shared), "\n"));
   }
-  table.Write(StrCat("Reclaimable:\t", SizeText(reclaimable), "\nTotal:\t", SizeText(total), "\n"));
+  table.Write(StrCat("Reclaimable:\t", FormatSize(reclaimable), "\nTotal:\t", FormatSize(total), "\n"));
 }
 
 std::string Text(const Records& records, bool verbose, bool summary) {

@@ -1,3 +1,4 @@
+#include "base/units.h"
 #include "client/cli/connect.h"
 #include "client/cli/text_format.h"
 #include "client/cli/usage_print.h"
@@ -34,7 +35,7 @@ class Printer {
   }
   void Finish() {
     if (json_) return;
-    table_.Write(StrCat("Total:\t", SizeText(total_), "\n"));
+    table_.Write(StrCat("Total:\t", FormatSize(total_), "\n"));
     Put(table_.Flush());
   }
 

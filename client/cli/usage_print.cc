@@ -1,7 +1,9 @@
 #include "client/cli/usage_print.h"
 
 #include "base/status.h"
+#include "base/units.h"
 #include "client/cli/text_format.h"
+#include "client/progress/time_text.h"
 
 namespace bk::client {
 namespace {
@@ -26,7 +28,7 @@ std::string Parents(const UsageRecord& record) {
 void WriteUsageHeader(TabWriter& table) { table.Write("ID\tRECLAIMABLE\tSIZE\tLAST ACCESSED\n"); }
 
 void WriteUsageRow(TabWriter& table, const UsageRecord& record) {
-  std::string id = record.id() + (record.mutable_() ? "*" : ""), size = SizeText(record.size()) + (record.shared() ? "*" : "");
+  std::string id = record.id() + (record.mutable_() ? "*" : ""), size = FormatSize(record.size()) + (record.shared() ? "*" : "");
   table.Write(StrCat(Padded(id, kIdColumns), "\t", Padded(record.inuse() ? "false" : "true", kReclaimableColumns), "\t", size, "\t\n"));
 }
 
@@ -39,7 +41,7 @@ void WriteUsageVerbose(TabWriter& table, const UsageRecord& record) {
   line("Mutable", truth(record.mutable_()));
   line("Reclaimable", truth(!record.inuse()));
   line("Shared", truth(record.shared()));
-  line("Size", SizeText(record.size()));
+  line("Size", FormatSize(record.size()));
   if (!record.description().empty()) line("Description", record.description());
   line("Usage count", std::to_string(record.usagecount()));
   if (record.has_lastusedat()) line("Last used", TimeText(record.lastusedat()));

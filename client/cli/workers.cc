@@ -1,6 +1,7 @@
 #include "base/go_json.h"
 #include "base/go_parse.h"
 #include "base/platform.h"
+#include "base/units.h"
 #include "client/cli/connect.h"
 #include "client/cli/tab_writer.h"
 #include "client/cli/text_format.h"
@@ -44,7 +45,7 @@ void WritePolicy(TabWriter& table, const GCPolicy& policy, int number) {
   if (policy.filters_size() > 0) table.Write(StrCat("\tFilters:\t", filters, "\n"));
   if (policy.keepduration() > 0) table.Write(StrCat("\tKeep duration:\t", FormatDuration(policy.keepduration()), "\n"));
   auto space = [&](const char* name, int64_t bytes) {
-    if (bytes > 0) table.Write(StrCat("\t", name, ":\t", ExactSizeText(bytes), "\n"));
+    if (bytes > 0) table.Write(StrCat("\t", name, ":\t", FormatSize(bytes, SizeUnits::kDecimal, kExact), "\n"));
   };
   space("Reserved space", policy.reservedspace());
   space("Minimum free space", policy.minfreespace());

@@ -17,6 +17,13 @@ std::optional<int64_t> Shifted(std::optional<int64_t> time, int64_t difference_n
   return time.has_value() ? std::optional(AddNs(*time, difference_ns)) : std::nullopt;
 }
 
+// Newlines stay, as in the reference, which has its rows counted wrong by them.
+std::string RowName(const Step& step) {
+  std::string name = Harmless(step.name);
+  std::replace(name.begin(), name.end(), '\t', ' ');
+  return name;
+}
+
 Row StepRow(Step& step, int64_t difference_ns) {
   Row row;
   row.step = &step;
@@ -24,7 +31,7 @@ Row StepRow(Step& step, int64_t difference_ns) {
   row.completed = std::all_of(step.runs.begin(), step.runs.end(), [](const auto& run) { return run.second.has_value(); });
   row.canceled = step.canceled();
   row.failed = !step.error.empty() && !row.canceled;
-  row.name = StrCat(step.cached ? "CACHED " : "", row.canceled ? "CANCELED " : row.failed ? "ERROR " : "", Harmless(step.name));
+  row.name = StrCat(step.cached ? "CACHED " : "", row.canceled ? "CANCELED " : row.failed ? "ERROR " : "", RowName(step));
   return row;
 }
 

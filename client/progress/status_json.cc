@@ -1,32 +1,14 @@
 #include "client/progress/status_json.h"
 
-#include <ctime>
-
 #include "base/go_json.h"
 #include "base/status.h"
+#include "client/progress/time_text.h"
+#include "proto/llb/go_json_of.h"
 
 namespace bk::client {
 namespace {
 
 using google::protobuf::Timestamp;
-
-// RFC 3339 with as many decimals as needed, UTC.
-std::string TimeText(const Timestamp& time) {
-  std::time_t seconds = time.seconds();
-  std::tm parts{};
-  gmtime_r(&seconds, &parts);
-  char text[64];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-  std::string out = text;
-  if (time.nanos() != 0) {
-    char fraction[16];
-    std::snprintf(fraction, sizeof fraction, ".%09d", time.nanos());
-    std::string digits = fraction;
-    while (digits.back() == '0') digits.pop_back();
-    out += digits;
-  }
-  return out + "Z";
-}
 
 class Line : public GoJsonWriter {
  public:
@@ -43,7 +25,7 @@ class Line : public GoJsonWriter {
   void Time(std::string_view key, bool present, const Timestamp& time) {
     if (!present) return;
     Key(key);
-    String(TimeText(time));
+    String(JsonTimeText(time));
   }
   void Blob(std::string_view key, const std::string& bytes) {
     if (bytes.empty()) return;
@@ -137,6 +119,10 @@ void Write(Line& w, const moby::buildkit::v1::VertexWarning& v) {
     w.BeginObject();
     w.Text("filename", v.info().filename());
     w.Blob("data", v.info().data());
+    if (v.info().has_definition()) {
+      w.Key("definition");
+      w.Raw(llb::GoJsonOf(v.info().definition()));
+    }
     w.Text("language", v.info().language());
     w.EndObject();
   }

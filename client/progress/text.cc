@@ -30,21 +30,10 @@ int Columns(std::string_view text) {
   return columns;
 }
 
-std::string_view CutToColumns(std::string_view text, int columns) {
-  size_t at = 0;
-  while (at < text.size()) {
-    DecodedRune next = DecodeRune(text.substr(at));
-    columns -= Columns(next.rune);
-    if (columns < 0) break;
-    at += next.width;
-  }
-  return text.substr(0, at);
-}
-
-std::string Align(std::string_view left, std::string_view right, int columns) {
-  int space = std::max(columns - Columns(left) - Columns(right), 1);
+std::string Align(std::string_view left, std::string_view right, int width) {
+  auto length = [](std::string_view text) { return static_cast<int>(text.size()); };
   std::string out(left);
-  out.append(static_cast<size_t>(space), ' ');
+  out.append(static_cast<size_t>(std::max(width - length(right) - static_cast<int>(Runes(left).size()), 1)), ' ');
   return out.append(right);
 }
 
@@ -104,9 +93,9 @@ std::string Harmless(std::string_view text) {
     DecodedRune next = DecodeRune(text.substr(at));
     at += next.width;
     if (filter.Next(next.rune) != EscapeFilter::Kind::kText) continue;
-    if (next.rune == '\t' || next.rune == '\n' || next.rune == '\r') {
+    if (next.rune == '\r') {
       out += ' ';
-    } else if (!IsControl(next.rune)) {
+    } else if (next.rune == '\t' || next.rune == '\n' || !IsControl(next.rune)) {
       AppendRune(out, next.rune);
     }
   }

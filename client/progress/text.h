@@ -14,10 +14,9 @@ namespace bk::client {
 // Columns that a rune takes: 0 (combining), 1 or 2 (East Asian wide, emoji).
 int Columns(Rune rune);
 int Columns(std::string_view text);
-// The longest start of `text` of at most `columns` columns, with the combining marks of its last rune.
-std::string_view CutToColumns(std::string_view text, int columns);
-// `left` and `right` at the two edges of `columns` columns; at least one space between them.
-std::string Align(std::string_view left, std::string_view right, int columns);
+// `left` and `right` at the two edges of a line of `width`; at least one space between them. As in the reference, `left`
+// counts by code points and `right` by bytes, whatever their columns are.
+std::string Align(std::string_view left, std::string_view right, int width);
 
 // Runes that steer: C0, DEL, C1 and the bidirectional controls.
 bool IsControl(Rune rune);
@@ -40,8 +39,8 @@ class EscapeFilter {
   std::string arguments_;
 };
 
-// One line without escape sequences and control characters; tabs, carriage returns and newlines become spaces, bytes that
-// are no UTF-8 U+FFFD.
+// Without escape sequences and control characters but tabs and newlines; carriage returns become spaces, bytes that are no
+// UTF-8 U+FFFD.
 std::string Harmless(std::string_view text);
 
 }  // namespace bk::client

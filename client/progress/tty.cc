@@ -1,6 +1,7 @@
 // The tty display. A redraw moves the cursor up over the last picture and writes the next one over it, in one write, with
 // the cursor hidden; between redraws it stands below the picture, visible, so that a killed buildctl leaves nothing behind.
 #include <algorithm>
+#include <cstring>
 
 #include "base/status.h"
 #include "client/progress/printer.h"
@@ -54,7 +55,7 @@ std::string Tty::Header(int64_t now_ns, int columns, bool last) const {
   std::string seconds = DoneText(Seconds(SubtractNs(now_ns, trace_.began_ns().value_or(now_ns))));
   std::string text = StrCat("[+] ", phase_, " ", seconds, " (", steps.completed, "/", steps.total, ") ", finished ? "FINISHED" : "");
   text = Align(text, description_, description_.empty() ? columns : columns - 1);
-  return std::string(CutToColumns(text, columns)) + "\n";
+  return text.substr(0, static_cast<size_t>(columns)) + "\n";
 }
 
 const std::string& Tty::Color(const Row& row) const {
@@ -65,11 +66,11 @@ const std::string& Tty::Color(const Row& row) const {
 
 std::string Tty::Lines(Row& row, int64_t now_ns, int columns, int& line_count) {
   std::string timer = " " + TimerText(TotalSeconds(row.intervals, now_ns));
-  int room = columns - Columns(kPrefix) - Columns(timer) - 2, amount = static_cast<int>(row.amount.size());
+  int room = columns - static_cast<int>(std::strlen(kPrefix) + timer.size()) - 2, amount = static_cast<int>(row.amount.size());
   bool show_amount = amount > 0 && room + amount > kMinAmountRoom;
   if (show_amount) room -= amount + 1;
   if (room < kMinName) return "";
-  std::string text = kPrefix + std::string(CutToColumns(row.name, room));
+  std::string text = kPrefix + row.name.substr(0, static_cast<size_t>(room));
   if (show_amount) text += " " + row.amount;
   text = Align(text, timer, columns - 1) + "\n";
   if (const std::string& color = Color(row); !color.empty()) text = color + text + kPlain;

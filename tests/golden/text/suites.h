@@ -17,4 +17,7 @@ absl::Status RunOutput(const Json& c, const std::string& dir);
 absl::Status RunEnv(const Json& c, const std::string& dir);
 bool IsEnvCase(const Json& line);
 
+absl::Status RunProgress(const Json& c, const std::string& dir);
+absl::Status RunUnits(const Json& c, const std::string& dir);
+
 }  // namespace bk::golden::text

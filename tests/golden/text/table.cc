@@ -10,6 +10,10 @@ constexpr Suite kSuites[] = {
     {"text/flags", &text::RunFlags, &text::IsFlagsCase, &text::NoteFlagsFiles},
     {"text/output", &text::RunOutput},
     {"text/env", &text::RunEnv, &text::IsEnvCase},
+    {"text/units", &text::RunUnits},
+    {"text/progress/scenarios", &text::RunProgress},
+    {"text/progress/captured", &text::RunProgress},
+    {"text/progress/env", &text::RunProgress},
 };
 
 int main(int argc, char** argv) { return RunArea(argc, argv, "text", kSuites); }

@@ -3,7 +3,6 @@
 #include "client/cli/error_report.h"
 #include "client/cli/metadata_file.h"
 #include "client/cli/tab_writer.h"
-#include "client/cli/text_format.h"
 
 using namespace bk::client;
 
@@ -17,15 +16,6 @@ TEST_CASE("columns of spaces count code points, not bytes") {
   TabWriter table({0, 0, 1, ' '});
   table.Write("é:\tx\nabc:\ty\n");
   CHECK(table.Flush() == "é:   x\nabc: y\n");
-}
-
-TEST_CASE("sizes have decimal units; bytes have no decimals") {
-  CHECK(SizeText(0) == "0B");
-  CHECK(SizeText(-1) == "-1B");
-  CHECK(SizeText(8192) == "8.19kB");
-  CHECK(SizeText(123456789) == "123.46MB");
-  CHECK(ExactSizeText(123456789) == "123.456789MB");
-  CHECK(ExactSizeText(512000000) == "512MB");
 }
 
 TEST_CASE("a snippet shows the blamed lines with their neighbours") {
