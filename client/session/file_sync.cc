@@ -47,7 +47,7 @@ class FileSync : public moby::filesync::v1::FileSync::CallbackService {
     options.include_patterns = All(metadata, "include-patterns");
     options.exclude_patterns = All(metadata, "exclude-patterns");
     options.follow_paths = All(metadata, "followpaths");
-    options.reset_ids = true;
+    options.map = &fsutil::ResetOwner;
     ServerStream packets(stream);
     return fsutil::SendTree(cancel, packets, it->second, options);
   }

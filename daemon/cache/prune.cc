@@ -124,7 +124,7 @@ bool Manager::IsDuplicate(const Table& table, const Record& record) {
 }
 
 absl::StatusOr<std::vector<UsageRecord>> Manager::DiskUsage(const CancelToken& cancel, const std::vector<std::string>& filter) {
-  BK_TRY(Filter wanted, Filter::Parse(filter));
+  BK_TRY(Filter wanted, Filter::Parse(filter, "diskusage"));
   std::vector<std::pair<RecordPtr, UsageRecord>> records;
   table_.With([&](Table& table) {
     std::set<const Record*> used;  // by a handle of its own, or of anything that stands on it
@@ -177,7 +177,7 @@ std::vector<RecordPtr> Manager::Victims(const Filter& filter, const PruneOptions
 }
 
 absl::Status Manager::PrunePass(const CancelToken& cancel, const PruneOptions& options, const std::function<void(const UsageRecord&)>& removed) {
-  BK_TRY(Filter wanted, Filter::Parse(options.filter));
+  BK_TRY(Filter wanted, Filter::Parse(options.filter, "prune"));
   bool limited = options.reserved_bytes != 0 || options.max_used_bytes != 0 || options.min_free_bytes != 0;
   int64_t total = 0, keep = 0;
   if (limited) {

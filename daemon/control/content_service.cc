@@ -41,9 +41,9 @@ cs::Info InfoOf(const std::string& digest, const struct stat& st) {
 }
 
 bool Wanted(const Filter& filter, const cs::Info& info) {
-  return filter.Matches([&](const std::string& field) -> std::optional<std::string> {
-    if (field == "digest") return info.digest();
-    if (field == "size") return StrCat(info.size());
+  return filter.Matches([&](const FieldPath& path) -> std::optional<std::string> {
+    if (path[0] == "digest") return info.digest();
+    if (path[0] == "size") return StrCat(info.size());
     return std::nullopt;
   });
 }

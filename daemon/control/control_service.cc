@@ -29,16 +29,6 @@ std::string Rfc3339Now() {
   return text;
 }
 
-FilterFields WorkerFields(const frontend::WorkerInfo& worker) {
-  return [&worker](const std::string& field) -> std::optional<std::string> {
-    constexpr std::string_view kLabels = "labels.";
-    if (field == "id") return worker.id;
-    if (!field.starts_with(kLabels)) return std::nullopt;
-    auto label = worker.labels.find(field.substr(kLabels.size()));
-    return label == worker.labels.end() ? std::nullopt : std::optional(label->second);
-  };
-}
-
 session::ConnectedSessions::Headers SessionHeaders(const grpc::CallbackServerContext& context) {
   session::ConnectedSessions::Headers headers;
   for (const auto& [key, value] : context.client_metadata()) {
@@ -69,7 +59,7 @@ grpc::ServerUnaryReactor* ControlService::ListWorkers(grpc::CallbackServerContex
   auto filter = Filter::Parse({request->filter().begin(), request->filter().end()});
   if (!filter.ok()) return wire::Answer(context, llb::ForClients(filter.status()));
   for (const frontend::WorkerInfo& worker : parts_.engine->parts().workers) {
-    if (!filter->Matches(WorkerFields(worker))) continue;
+    if (!filter->Matches(WorkerFields(worker.id, worker.labels))) continue;
     auto* record = response->add_record();
     record->set_id(worker.id);
     for (const auto& [key, value] : worker.labels) (*record->mutable_labels())[key] = value;

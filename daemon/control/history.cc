@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "daemon/control/convert.h"
+#include "daemon/control/history_filter.h"
 #include "proto/wire/status_codec.h"
 
 namespace bk::control {
@@ -90,23 +91,21 @@ absl::Status History::SetPinned(const std::string& ref, bool pinned) {
 }
 
 absl::Status History::Listen(const CancelToken& cancel, const api::BuildHistoryRequest& request, const std::function<absl::Status(const api::BuildHistoryEvent&)>& send) {
-  if (request.filter_size() > 0) return Unimplemented("history filters are not built yet");
-  if (request.limit() < 0) return Unknown("invalid limit ", request.limit());
   uint64_t next = 0;
-  std::vector<api::BuildHistoryEvent> batch;
+  std::vector<api::BuildHistoryEvent> batch, ended;
   state_.With([&](State& s) {
     for (const api::BuildHistoryRecord& record : s.records) {
       if (!Wanted(request, record)) continue;
       api::BuildHistoryEvent event;
       event.set_type(record.has_completedat() ? api::COMPLETE : api::STARTED);
       *event.mutable_record() = record;
-      batch.push_back(std::move(event));
+      (record.has_completedat() ? ended : batch).push_back(std::move(event));
     }
     next = s.next_event;
   });
-  if (request.limit() > 0 && batch.size() > static_cast<size_t>(request.limit())) {
-    batch.erase(batch.begin(), batch.end() - request.limit());  // the newest
-  }
+  // Running builds are always told: filters and limit are for those that ended.
+  BK_ASSIGN(ended, FilterHistory(std::move(ended), {request.filter().begin(), request.filter().end()}, request.limit(), solver::NowNs()));
+  std::move(ended.begin(), ended.end(), std::back_inserter(batch));
   for (const auto& event : batch) BK_RETURN_IF_ERROR(send(event));
   if (request.earlyexit()) return absl::OkStatus();
   CancelCallback wake(cancel, [this] { state_.Change([](State&) {}); });

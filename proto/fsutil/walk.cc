@@ -15,9 +15,16 @@
 namespace bk::fsutil {
 namespace {
 
-constexpr int kMaxLinks = 255;
-
-bool HasWildcard(std::string_view text) { return text.find_first_of("*?[") != std::string_view::npos; }
+bool HasWildcard(std::string_view text) {
+  for (size_t at = 0; at < text.size(); at++) {
+    if (text[at] == '\\') {
+      at++;
+    } else if (text[at] == '*' || text[at] == '?' || text[at] == '[') {
+      return true;
+    }
+  }
+  return false;
+}
 
 absl::StatusOr<PatternMatcher> MakeMatcher(const char* kind, const std::vector<std::string>& patterns) {
   auto made = PatternMatcher::Create(patterns);
@@ -52,14 +59,28 @@ class Walker {
   absl::Status Dir(int dir_fd, const std::string& prefix, const Parent& parent) {
     BK_RETURN_IF_ERROR(cancel_.Check());
     BK_TRY(std::vector<std::string> names, os::ListDir(StrCat("/proc/self/fd/", dir_fd)));
-    for (const std::string& name : names) BK_RETURN_IF_ERROR(Entry(dir_fd, name, prefix.empty() ? name : StrCat(prefix, "/", name), parent));
+    for (const std::string& name : names) {
+      BK_TRY(Go go, Entry(dir_fd, name, prefix.empty() ? name : StrCat(prefix, "/", name), parent));
+      if (go == Go::kUp) break;
+    }
     return absl::OkStatus();
   }
 
  private:
-  absl::Status Entry(int dir_fd, const std::string& name, const std::string& path, const Parent& parent) {
+  // Where the walk goes after an entry: on in the same directory, or up because the rest of it is skipped.
+  enum class Go { kOn, kUp };
+  // A directory that the patterns leave out, sent once something below it is.
+  struct Held {
+    Stat stat;
+    bool skip = false;  // and so is everything below it
+  };
+
+  absl::StatusOr<Go> Entry(int dir_fd, const std::string& name, const std::string& path, const Parent& parent) {
     struct stat st;
-    if (fstatat(dir_fd, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) < 0) return errno == ENOENT ? absl::OkStatus() : ErrnoError(errno, StrCat("lstat ", path));
+    if (fstatat(dir_fd, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) < 0) {
+      if (errno != ENOENT) return ErrnoError(errno, StrCat("lstat ", path));
+      return Go::kOn;
+    }
     Parent own;
     bool skip = false;
     own.included = !has_include_;
@@ -69,15 +90,17 @@ class Walker {
     // A directory that is left out may still hold entries that are wanted.
     bool below = is_dir && (!skip || exclude_.has_exclusions()) && (own.included || has_include_);
     if (skip || !own.included) {
-      if (!below) return absl::OkStatus();
+      if (!below) return Go::kOn;
       BK_TRY(Stat stat, MakeStat(dir_fd, name.c_str(), path, st));
-      held_.push_back(std::move(stat));
-      absl::Status status = Below(dir_fd, name, path, own);
-      if (!held_.empty() && held_.back().path() == path) held_.pop_back();
-      return status;
+      held_.push_back({std::move(stat)});
+      BK_RETURN_IF_ERROR(Below(dir_fd, name, path, own));
+      if (!held_.empty() && held_.back().stat.path() == path) held_.pop_back();
+      return Go::kOn;
     }
-    BK_RETURN_IF_ERROR(Emit(dir_fd, name, path, st));
-    return is_dir ? Below(dir_fd, name, path, own) : absl::OkStatus();
+    BK_TRY(bool go_on, Emit(dir_fd, name, path, st));
+    if (!go_on) return is_dir ? Go::kOn : Go::kUp;
+    if (is_dir) BK_RETURN_IF_ERROR(Below(dir_fd, name, path, own));
+    return Go::kOn;
   }
 
   absl::Status Below(int dir_fd, const std::string& name, const std::string& path, const Parent& own) {
@@ -86,96 +109,122 @@ class Walker {
     return Dir(fd.get(), path, own);
   }
 
-  absl::Status Emit(int dir_fd, const std::string& name, const std::string& path, const struct stat& st) {
-    // Parents that were left out are sent once something below them is.
-    for (Stat& stat : held_) BK_RETURN_IF_ERROR(Send(stat));
-    held_.clear();
+  // False: the directory (of a file: the rest of its parent) is skipped.
+  absl::StatusOr<bool> Emit(int dir_fd, const std::string& name, const std::string& path, const struct stat& st) {
     auto stat = MakeStat(dir_fd, name.c_str(), path, st);
-    if (absl::IsNotFound(stat.status())) return absl::OkStatus();
+    if (absl::IsNotFound(stat.status())) return true;
     BK_RETURN_IF_ERROR(stat.status());
     if (!S_ISDIR(st.st_mode) && st.st_nlink > 1) {
       auto [first, fresh] = links_.try_emplace({st.st_dev, st.st_ino}, path);
-      if (!fresh) {
-        stat->set_linkname(first->second);
-      }
+      if (!fresh) stat->set_linkname(first->second);
     }
-    return Send(*stat);
+    MapResult result = Map(*stat);
+    if (result != MapResult::kKeep) return result == MapResult::kExclude;
+    BK_TRY(bool go_on, SendHeld());
+    if (!go_on) return false;
+    BK_RETURN_IF_ERROR(visit_(*stat));
+    return true;
   }
 
-  absl::Status Send(Stat& stat) {
-    if (options_.reset_ids) {
-      stat.set_uid(0);
-      stat.set_gid(0);
+  absl::StatusOr<bool> SendHeld() {
+    std::vector<Held> kept;  // left out by the map: asked again for the next entry
+    for (size_t n = 0; n < held_.size(); n++) {
+      MapResult result = held_[n].skip ? MapResult::kSkipDir : Map(held_[n].stat);
+      if (result == MapResult::kKeep) {
+        BK_RETURN_IF_ERROR(visit_(held_[n].stat));
+        continue;
+      }
+      held_[n].skip = result == MapResult::kSkipDir;
+      kept.push_back(held_[n]);
+      if (!held_[n].skip) continue;
+      std::copy(held_.begin() + static_cast<ptrdiff_t>(n) + 1, held_.end(), std::back_inserter(kept));
+      held_ = std::move(kept);
+      return false;
     }
-    return visit_(stat);
+    held_ = std::move(kept);
+    return true;
   }
+
+  MapResult Map(Stat& stat) const { return options_.map == nullptr ? MapResult::kKeep : options_.map(stat); }
 
   const CancelToken& cancel_;
   const WalkOptions& options_;
   const std::function<absl::Status(Stat&)>& visit_;
   bool has_include_ = false;
   PatternMatcher include_, exclude_;
-  std::vector<Stat> held_;
+  std::vector<Held> held_;
   std::map<std::pair<dev_t, ino_t>, std::string> links_;
 };
 
-// Resolves one path component by component, noting every link on the way.
+// Follows paths component by component. A link, or a wildcard that matches links, is noted and left for what it points at
+// with the rest of the path; what was noted before is not followed again, whatever the rest.
 class Follower {
  public:
   explicit Follower(os::RootDir root) : root_(std::move(root)) {}
-  absl::Status Add(const std::string& path, int depth) {
-    if (depth > kMaxLinks) return absl::OkStatus();
-    std::string current;
-    std::vector<std::string> parts;
-    std::string cleaned = os::CleanPath(StrCat("/", path));
-    for (size_t at = 1; at < cleaned.size();) {
-      size_t end = std::min(cleaned.find('/', at), cleaned.size());
-      parts.push_back(cleaned.substr(at, end - at));
-      at = end + 1;
+  absl::Status Add(const std::string& path) {
+    std::vector<std::string> pending = {path};
+    while (!pending.empty()) {
+      std::string next = os::CleanPath(StrCat("./", pending.back()));
+      pending.pop_back();
+      BK_TRY(std::vector<std::string> further, Follow(next));
+      pending.insert(pending.end(), further.rbegin(), further.rend());
     }
-    for (size_t i = 0; i < parts.size(); i++) {
-      if (HasWildcard(parts[i])) return Expand(current, parts, i, depth);
-      std::string next = current.empty() ? parts[i] : StrCat(current, "/", parts[i]);
-      auto st = root_.Lstat(next);
-      if (st.ok() && S_ISLNK(st->st_mode)) {
-        found_.insert(next);
-        BK_TRY(std::string target, root_.ReadLink(next));
-        std::string base = target.starts_with('/') ? "" : os::DirName(StrCat("/", next));
-        std::string rest;
-        for (size_t k = i + 1; k < parts.size(); k++) rest += "/" + parts[k];
-        return Add(StrCat(base, "/", target, rest), depth + 1);
-      }
-      current = next;
-    }
-    found_.insert(current.empty() ? "." : current);
     return absl::OkStatus();
   }
   const std::set<std::string>& found() const { return found_; }
 
  private:
-  absl::Status Expand(const std::string& dir, const std::vector<std::string>& parts, size_t index, int depth) {
-    std::string pattern = dir;
-    for (size_t k = index; k < parts.size(); k++) pattern += (pattern.empty() ? "" : "/") + parts[k];
-    found_.insert(pattern);
-    auto fd = root_.OpenAt(dir.empty() ? "." : dir, O_RDONLY | O_DIRECTORY);
-    if (!fd.ok()) return absl::OkStatus();
-    BK_TRY(std::vector<std::string> names, os::ListDir(StrCat("/proc/self/fd/", fd->get())));
-    for (const std::string& name : names) {
-      auto match = GlobMatch(parts[index], name);
-      if (!match.ok() || !*match) continue;
-      auto st = root_.Lstat(dir.empty() ? name : StrCat(dir, "/", name));
-      if (!st.ok() || !S_ISLNK(st->st_mode)) continue;
-      std::string path = dir.empty() ? name : StrCat(dir, "/", name);
-      for (size_t k = index + 1; k < parts.size(); k++) path += "/" + parts[k];
-      BK_RETURN_IF_ERROR(Add(path, depth + 1));
+  // The paths that `path` leads to through its first link.
+  absl::StatusOr<std::vector<std::string>> Follow(const std::string& path) {
+    for (size_t at = 0; at <= path.size();) {
+      size_t end = std::min(path.find('/', at), path.size());
+      std::string current = path.substr(0, end);
+      at = end + 1;
+      BK_TRY(std::vector<std::string> targets, Targets(current));
+      if (targets.empty() && at <= path.size()) continue;
+      if (!found_.insert(current).second) return std::vector<std::string>();
+      for (std::string& target : targets) target += at <= path.size() ? "/" + path.substr(at) : "";
+      return targets;
     }
+    return std::vector<std::string>();
+  }
+  // Where the link `path`, or the links that its last component matches, point at.
+  absl::StatusOr<std::vector<std::string>> Targets(const std::string& path) const {
+    std::vector<std::string> targets;
+    if (path == "." || path == ".." || path.starts_with("../")) return targets;
+    size_t slash = path.rfind('/');
+    std::string dir = slash == std::string::npos ? "" : path.substr(0, slash + 1), name = path.substr(dir.size());
+    if (!HasWildcard(name)) {
+      BK_RETURN_IF_ERROR(AddTarget(dir, name, targets));
+      return targets;
+    }
+    auto fd = root_.OpenAt(dir.empty() ? "." : dir, O_RDONLY | O_DIRECTORY);
+    if (!fd.ok()) return targets;
+    BK_TRY(std::vector<std::string> names, os::ListDir(StrCat("/proc/self/fd/", fd->get())));
+    for (const std::string& candidate : names) {
+      if (GlobMatch(name, candidate).value_or(false)) BK_RETURN_IF_ERROR(AddTarget(dir, candidate, targets));
+    }
+    return targets;
+  }
+  absl::Status AddTarget(const std::string& dir, const std::string& name, std::vector<std::string>& targets) const {
+    auto st = root_.Lstat(dir + name);
+    if (!st.ok() || !S_ISLNK(st->st_mode)) return absl::OkStatus();
+    BK_TRY(std::string link, root_.ReadLink(dir + name));
+    targets.push_back(os::CleanPath(link.starts_with('/') ? link : StrCat("/", dir, link)));  // never above the root
     return absl::OkStatus();
   }
+
   os::RootDir root_;
   std::set<std::string> found_;
 };
 
 }  // namespace
+
+MapResult ResetOwner(Stat& stat) {
+  stat.set_uid(0);
+  stat.set_gid(0);
+  return MapResult::kKeep;
+}
 
 absl::Status Walk(const CancelToken& cancel, const std::string& root, const WalkOptions& options, const std::function<absl::Status(Stat&)>& visit) {
   Walker walker(cancel, options, visit);
@@ -210,7 +259,7 @@ absl::StatusOr<bool> PathFilter::Passes(const std::string& path) {
 absl::StatusOr<std::vector<std::string>> FollowLinks(const std::string& root, const std::vector<std::string>& paths) {
   BK_TRY(os::RootDir dir, os::RootDir::Open(root));
   Follower follower(std::move(dir));
-  for (const std::string& path : paths) BK_RETURN_IF_ERROR(follower.Add(path, 0));
+  for (const std::string& path : paths) BK_RETURN_IF_ERROR(follower.Add(path));
   if (follower.found().contains(".")) return std::vector<std::string>();
   std::vector<std::string> out;
   for (const std::string& path : follower.found()) {

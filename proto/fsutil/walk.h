@@ -11,9 +11,18 @@
 
 namespace bk::fsutil {
 
+// What becomes of an entry that the patterns let through.
+enum class MapResult {
+  kKeep,
+  kExclude,  // left out; what is below it is not
+  kSkipDir,  // left out with all below it; of a file: with the rest of its directory
+};
+using MapFunction = std::function<MapResult(Stat&)>;
+MapResult ResetOwner(Stat& stat);  // owners become 0:0 (what clients send)
+
 struct WalkOptions {
   std::vector<std::string> include_patterns, exclude_patterns, follow_paths;
-  bool reset_ids = false;  // owners become 0:0 (what clients send)
+  MapFunction map;  // may change the Stat; null: everything is kept
 };
 
 // Calls `visit` for every entry below `root` that the options let through, parents first. Vanished entries are left out.

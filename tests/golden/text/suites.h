@@ -18,6 +18,14 @@ absl::Status RunEnv(const Json& c, const std::string& dir);
 bool IsEnvCase(const Json& line);
 
 absl::Status RunProgress(const Json& c, const std::string& dir);
+absl::Status RunFilters(const Json& c, const std::string& dir);
+bool IsFiltersCase(const Json& line);
+void NoteFilterObjects(const Json& line);
+
+absl::Status RunPattern(const Json& c, const std::string& dir);
+bool IsPatternCase(const Json& line);
+void NotePatternTree(const Json& line);
+
 absl::Status RunUnits(const Json& c, const std::string& dir);
 
 }  // namespace bk::golden::text

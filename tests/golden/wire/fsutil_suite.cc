@@ -121,7 +121,7 @@ fsutil::WalkOptions WalkOptionsOf(const Json& sender) {
   options.include_patterns = Strings(sender.value("include", Json()));
   options.exclude_patterns = Strings(sender.value("exclude", Json()));
   options.follow_paths = Strings(sender.value("follow", Json()));
-  options.reset_ids = sender.value("reset_ids", false);
+  if (sender.value("reset_ids", false)) options.map = &fsutil::ResetOwner;
   return options;
 }
 
