@@ -10,6 +10,7 @@
 #include "client/cli/connect.h"
 #include "client/cli/error_report.h"
 #include "client/cli/verbs.h"
+#include "client/progress/settings.h"
 
 namespace bk::client {
 namespace {
@@ -65,6 +66,7 @@ absl::Status Run(const flags::Parsed& parsed) {
 
 int RunBuildctl(const std::vector<std::string>& args) {
   Signals signals;
+  LogComplaints(ReadSettings(&ProcessEnvironment).complaints);  // whatever the command, before its flags are read, as the reference
   flags::Command root = MakeRoot(signals.token());
   std::string version_line = StrCat("buildctl ", kPackage, " ", kVersion, " ", kRevision);
   flags::Parsed parsed = flags::Parse(root, kVersion, version_line, args);

@@ -10,6 +10,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/os/file.h"
+#include "client/cli/access_flags.h"
 #include "client/cli/build_flags.h"
 #include "client/cli/build_progress.h"
 #include "client/cli/connect.h"
@@ -30,7 +31,10 @@ constexpr char kResultPrefix[] = "result.";
 // Flags of the reference that are still to come.
 constexpr const char* kNotBuilt[] = {"ssh", "source-policy-file", "registry-auth-tlscontext", "debug-json-cache-metrics"};
 
+// Mistakes in their values are told first.
 absl::Status CheckBuilt(const Values& values) {
+  BK_RETURN_IF_ERROR(ParseRegistryTls(values.Strings("registry-auth-tlscontext")));
+  for (const std::string& text : values.Strings("ssh")) BK_RETURN_IF_ERROR(ParseSsh(text));
   for (const char* flag : kNotBuilt) {
     if (values.IsSet(flag)) return Unimplemented("--", flag, " is not built yet");
   }

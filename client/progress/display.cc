@@ -9,7 +9,6 @@
 #include <mutex>
 #include <thread>
 
-#include "base/log.h"
 #include "client/progress/interval.h"
 #include "client/progress/printer.h"
 #include "client/progress/status_json.h"
@@ -110,7 +109,6 @@ absl::StatusOr<std::unique_ptr<Display>> MakeDisplay(const std::string& mode, st
   if (!automatic && mode != "tty" && mode != "plain") return InvalidArgument("invalid progress mode ", mode);
   if (mode == "tty" && !terminal) return FailedPrecondition("failed to get console: provided file is not a console");
   Settings settings = ReadSettings(&ProcessEnvironment);
-  for (const std::string& complaint : settings.complaints) log::Warning(complaint);
   Sink sink = [out](std::string_view text) {
     std::fwrite(text.data(), 1, text.size(), out);
     std::fflush(out);

@@ -24,7 +24,7 @@ class Display {
 
 // InvalidArgument `invalid progress mode X`; FailedPrecondition if a terminal is asked for and `tty_fd` (that of `out`, or
 // -1) is none. BUILDKIT_PROGRESS is the caller's business.
-// What the environment says of colours and pace (settings.h) is read here.
+// What the environment says of colours and pace (settings.h) is read here; complaints about it are the caller's business too.
 absl::StatusOr<std::unique_ptr<Display>> MakeDisplay(const std::string& mode, std::FILE* out, int tty_fd);
 
 // Clocks of daemon and client may differ: all times of later messages are moved by `difference_ns` (client − daemon).

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/go_parse.h"
+#include "base/log.h"
 #include "base/status.h"
 #include "base/unicode.h"
 
@@ -20,18 +21,25 @@ constexpr std::pair<std::string_view, int> kColors[] = {
     {"light-green", 92}, {"light-magenta", 95}, {"light-red", 91}, {"light-white", 97}, {"light-yellow", 93},
 };
 
+using Complaints = std::vector<Complaint>;
+
 // The nearest of the 6×6×6 colours of a 256-colour terminal; "" after a complaint.
-std::string ColorOfRgb(const std::string& text, std::vector<std::string>& complaints) {
+std::string ColorOfRgb(const std::string& text, Complaints& complaints) {
   auto fields = ParseCsvLine(text);
-  if (!fields.ok() || fields->size() != 3) {
-    complaints.push_back(StrCat("Could not parse value ", text, " as valid RGB color. Ignoring."));
+  if (!fields.ok()) {
+    complaints.push_back({StrCat("Could not parse value ", text, " as valid comma-separated RGB color. Ignoring."), Message(fields.status())});
+    return "";
+  }
+  if (fields->size() != 3) {
+    complaints.push_back({StrCat("Could not parse value ", text, " as valid RGB color. Ignoring."), "valid RGB color must have three fields"});
     return "";
   }
   int64_t number = 16;
   for (size_t n = 0; n < 3; n++) {
     auto part = ParseInt((*fields)[n]);
     if (!part.ok() || *part < 0 || *part > 255) {
-      complaints.push_back(StrCat("A field in BUILDKIT_COLORS is no integer within the valid range of 0-255: ", text));
+      std::string all = StrCat((*fields)[0], ",", (*fields)[1], ",", (*fields)[2]);
+      complaints.push_back({StrCat("A field in BUILDKIT_COLORS appears to contain an RGB value that is not ", part.ok() ? "within the valid range of 0-255: " : "an integer: ", all), ""});
       return "";
     }
     number = number + *part / 43 * (n == 0 ? 36 : n == 1 ? 6 : 1);
@@ -39,36 +47,31 @@ std::string ColorOfRgb(const std::string& text, std::vector<std::string>& compla
   return StrCat("\x1b[38;5;", number, "m");
 }
 
-std::string ColorOf(const std::string& text, const std::string& key, std::vector<std::string>& complaints) {
+std::string ColorOf(const std::string& text, const std::string& key, Complaints& complaints) {
   std::string name = ToLower(text);
   for (const auto& [known, code] : kColors) {
     if (name == known) return StrCat("\x1b[", code, "m");
   }
   if (text.find(',') != std::string::npos) return ColorOfRgb(text, complaints);
-  complaints.push_back(StrCat("Unknown color value found in BUILDKIT_COLORS: ", key, "=", text));
+  complaints.push_back({StrCat("Unknown color value found in BUILDKIT_COLORS: ", key, "=", text), "colors must be a name from the pre-defined list or a valid 3-part RGB value"});
   return "";
 }
 
 void SetColor(const std::string& field, Settings& settings) {
   size_t equals = field.find('=');
   if (equals == std::string::npos || field.find('=', equals + 1) != std::string::npos) {
-    settings.complaints.push_back(StrCat("Could not parse BUILDKIT_COLORS component: ", field));
+    settings.complaints.push_back({StrCat("Could not parse BUILDKIT_COLORS component: ", field), "valid entry must have exactly two fields"});
     return;
   }
   std::string key = ToLower(field.substr(0, equals));
   std::string color = ColorOf(field.substr(equals + 1), key, settings.complaints);
   if (color.empty()) return;
-  if (key == "run") {
-    settings.run = color;
-  } else if (key == "cancel") {
-    settings.cancel = color;
-  } else if (key == "error") {
-    settings.error = color;
-  } else if (key == "warning") {
-    settings.warning = color;
-  } else {
-    settings.complaints.push_back(StrCat("Unknown key found in BUILDKIT_COLORS (expected: run, cancel, error, or warning): ", key));
+  for (auto [name, setting] : {std::pair("run", &settings.run), {"cancel", &settings.cancel}, {"error", &settings.error}, {"warning", &settings.warning}}) {
+    if (key != name) continue;
+    *setting = color;
+    return;
   }
+  settings.complaints.push_back({StrCat("Unknown key found in BUILDKIT_COLORS (expected: run, cancel, error, or warning): ", key), ""});
 }
 
 // Fields between colons, with the quotes of comma-separated values.
@@ -79,7 +82,7 @@ void SetColors(std::string text, Settings& settings) {
   swap_separators(text);
   auto fields = ParseCsvLine(text);
   if (!fields.ok()) {
-    settings.complaints.push_back("could not parse BUILDKIT_COLORS. Falling back to defaults.");
+    settings.complaints.push_back({"could not parse BUILDKIT_COLORS. Falling back to defaults.", Message(fields.status())});
     return;
   }
   for (std::string& field : *fields) {
@@ -105,6 +108,16 @@ Settings ReadSettings(const Environment& environment) {
     settings.log_lines = static_cast<int>(std::min<int64_t>(*lines, kMaxLogLines));
   }
   return settings;
+}
+
+void LogComplaints(const std::vector<Complaint>& complaints) {
+  for (const Complaint& complaint : complaints) {
+    if (complaint.error.empty()) {
+      log::Warning(complaint.message);
+    } else {
+      log::Warning(complaint.message, {{"error", complaint.error}});
+    }
+  }
 }
 
 std::optional<std::string> ProcessEnvironment(const char* name) {
