@@ -166,7 +166,8 @@ absl::Status Copier::MakeLevels(bool overwrite) {
     level.target_entry = target;
     BK_TRY(bool created, MakeDirectoryOnly(target, level.stat, overwrite));
     if (created) BK_RETURN_IF_ERROR(CopyInfo(level.source_entry, target, level.stat));
-    level.target = os::UniqueFd(openat(target.dir, target.name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    // One that was there already is open, and the entries below refer to it.
+    if (!level.target) level.target = os::UniqueFd(openat(target.dir, target.name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!level.target) return Failed("open", target);
     level.made = true;
   }

@@ -188,6 +188,17 @@ TEST_CASE("include patterns make only the directories that lead to a match; excl
   CHECK(to.Mode("t/c") == 0711);
 }
 
+TEST_CASE("include patterns find the directories that lead to a match there already") {
+  Tree from, to;
+  for (const char* name : {"s/c/d/e/new", "s/c/d/not", "s/c/f/e/new"}) from.File(name);
+  for (const char* name : {"t/c/d/e/old", "t/c/other"}) to.File(name);
+  auto action = Action("/s", "/t");
+  action.set_dircopycontents(true);
+  action.add_include_patterns("c/**/e");
+  CHECK(Run(from, to, action) == absl::OkStatus());
+  CHECK(to.List() == "t/ t/c/ t/c/d/ t/c/d/e/ t/c/d/e/new t/c/d/e/old t/c/f/ t/c/f/e/ t/c/f/e/new t/c/other");
+}
+
 TEST_CASE("excluded directories are entered only for exceptions") {
   Tree from, to;
   for (const char* name : {"s/bar/baz", "s/bar/foo", "s/top"}) from.File(name);
