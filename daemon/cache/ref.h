@@ -129,6 +129,8 @@ class CacheManager {
   virtual absl::StatusOr<MutablePtr> GetMutable(const CancelToken& cancel, const std::string& id) = 0;
   // Ids of mutable records with this index, oldest first.
   virtual std::vector<std::string> FindMutable(const std::string& index) = 0;
+  // The same for indexes that begin with `index` and a colon.
+  virtual std::vector<std::string> FindMutableBelow(const std::string& index) = 0;
   // The layer `descriptor` with `diff_id` on top of `parent`; lazy when `fetch_blob` is given and the blob is not there.
   virtual absl::StatusOr<ImmutablePtr> GetByBlob(const CancelToken& cancel, const Descriptor& descriptor, const Digest& diff_id, const ImmutablePtr& parent, BlobFetcher fetch_blob, const NewOptions& options) = 0;
   virtual absl::StatusOr<ImmutablePtr> Merge(const CancelToken& cancel, const std::vector<ImmutablePtr>& inputs, const NewOptions& options) = 0;

@@ -4,22 +4,6 @@
 #include "daemon/ops/result.h"
 
 namespace bk::llb {
-namespace {
-
-// A step that ignores the cache finds its cache mounts empty. Trees that another step uses now stay, and so do those on
-// top of an input: they are found by the tree below them (daemon/ops/cache_mounts.h has the index).
-absl::Status DropCacheMounts(const CancelToken& cancel, cache::CacheManager* cache, const std::map<std::string, bool>& ids) {
-  for (const auto& [id, on_input] : ids) {
-    for (const std::string& record : cache->FindMutable(StrCat("cache-dir:", id))) {
-      auto tree = cache->GetMutable(cancel, record);
-      if (tree.ok()) BK_RETURN_IF_ERROR((*tree)->Destroy());
-    }
-    BK_RETURN_IF_ERROR(cancel.Check());
-  }
-  return absl::OkStatus();
-}
-
-}  // namespace
 
 absl::StatusOr<cache::ImmutablePtr> BuildRef::Compute(const CancelToken& cancel) {
   LoadOptions options;
@@ -28,7 +12,8 @@ absl::StatusOr<cache::ImmutablePtr> BuildRef::Compute(const CancelToken& cancel)
   options.ops = build_.parts().ops;
   auto loaded = LoadDefinition(cancel, *definition_, options);
   if (!loaded.ok()) return Annotate(loaded.status(), "failed to load LLB");
-  BK_RETURN_IF_ERROR(DropCacheMounts(cancel, build_.parts().cache, loaded->pruned_cache_ids));
+  // A step that ignores the cache finds its cache mounts empty.
+  for (const auto& [id, on_input] : loaded->pruned_cache_ids) BK_RETURN_IF_ERROR(options.ops->DropCacheMounts(cancel, id, on_input));
   auto result = build_.job().Build(cancel, loaded->root);
   if (result.ok()) return ops::RefOf(*result);
   auto failed = std::make_shared<const LoadedDefinition>(*std::move(loaded));

@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::chrono::milliseconds kLockedPoll{100};
 
+std::string IndexOf(const std::string& key) { return StrCat("cache-dir:", key); }
+
 }  // namespace
 
 // Keys are worked on by one thread at a time, so that two steps never make two trees of one key; nothing is locked
@@ -32,9 +34,7 @@ class CacheMounts::Turn {
   std::string key_;
 };
 
-CacheMountUse::~CacheMountUse() {
-  if (shared_) owner_->EndShared(key_);
-}
+CacheMountUse::~CacheMountUse() { owner_->End(key_, std::move(tree_)); }
 
 absl::StatusOr<std::vector<os::Mount>> CacheMountUse::Show(const CancelToken& cancel, const cache::FetchContext& fetch, bool readonly) const {
   CacheMounts::Turn turn(owner_->state_, key_);
@@ -72,57 +72,48 @@ std::string CacheMounts::KeyOf(const CacheMountRequest& request) {
   return request.parent == nullptr ? request.id : StrCat(request.id, ":", request.parent->Id());
 }
 
+CacheMountPtr CacheMounts::Use(const std::string& key, TreePtr tree) {
+  CacheMountPtr use(new CacheMountUse);
+  use->owner_ = this;
+  use->key_ = key;
+  use->tree_ = std::move(tree);
+  return use;
+}
+
 absl::StatusOr<CacheMountPtr> CacheMounts::Get(const CancelToken& cancel, const cache::FetchContext& fetch, const CacheMountRequest& request) {
   std::string key = KeyOf(request);
-  if (request.sharing == CacheSharing::kShared) return GetShared(cancel, fetch, request, key);
+  bool shared = request.sharing == CacheSharing::kShared;
   while (true) {
     BK_RETURN_IF_ERROR(cancel.Check());
     {
       Turn turn(state_, key);
-      bool locked = false;
-      BK_TRY(cache::MutablePtr ref, FindOrMake(cancel, fetch, request, key, locked));
+      TreePtr tree = state_.With([&](State& s) -> TreePtr {
+        auto it = s.shares.find(key);
+        if (!shared || it == s.shares.end()) return nullptr;
+        it->second->uses++;
+        return it->second;
+      });
+      if (tree != nullptr) return Use(key, std::move(tree));
+      BK_TRY(cache::MutablePtr ref, FindOrMake(cancel, fetch, request, key));
       if (ref != nullptr) {
-        CacheMountPtr use(new CacheMountUse);
-        use->owner_ = this;
-        use->key_ = key;
-        use->own_ = std::make_unique<CacheMountUse::Tree>();
-        use->own_->ref = std::move(ref);
-        use->tree_ = use->own_.get();
-        return use;
+        tree = std::make_shared<CacheMountUse::Tree>();
+        tree->ref = std::move(ref);
+        state_.With([&](State& s) {
+          if (shared && !s.dropped.contains(tree->ref->Id())) s.shares[key] = tree;
+        });
+        return Use(key, std::move(tree));
       }
     }
     BK_RETURN_IF_ERROR(cancel.SleepFor(kLockedPoll));
   }
 }
 
-absl::StatusOr<CacheMountPtr> CacheMounts::GetShared(const CancelToken& cancel, const cache::FetchContext& fetch, const CacheMountRequest& request, const std::string& key) {
-  Turn turn(state_, key);
-  CacheMountPtr use(new CacheMountUse);
-  use->key_ = key;
-  auto join = [&](State& s) {
-    auto it = s.shares.find(key);
-    if (it == s.shares.end()) return false;
-    it->second.uses++;
-    use->tree_ = it->second.tree.get();
-    return true;
-  };
-  if (!state_.With(join)) {
-    bool locked = false;
-    BK_TRY(cache::MutablePtr ref, FindOrMake(cancel, fetch, request, key, locked));
-    auto tree = std::make_unique<CacheMountUse::Tree>();
-    tree->ref = std::move(ref);
-    state_.With([&](State& s) { s.shares[key] = {std::move(tree), 0}; });
-    state_.With(join);
-  }
-  use->owner_ = this;
-  use->shared_ = true;
-  return use;
-}
-
 // Null when `request` wants the locked tree and that is in use.
-absl::StatusOr<cache::MutablePtr> CacheMounts::FindOrMake(const CancelToken& cancel, const cache::FetchContext& fetch, const CacheMountRequest& request, const std::string& key, bool& locked) {
-  std::string index = StrCat("cache-dir:", key);
+absl::StatusOr<cache::MutablePtr> CacheMounts::FindOrMake(const CancelToken& cancel, const cache::FetchContext& fetch, const CacheMountRequest& request, const std::string& key) {
+  std::string index = IndexOf(key);
+  bool locked = false;
   for (const std::string& id : cache_->FindMutable(index)) {
+    if (EndDropped(cancel, id)) continue;
     auto ref = cache_->GetMutable(cancel, id);
     if (ref.ok()) return ref;
     if (absl::IsFailedPrecondition(ref.status())) {
@@ -141,18 +132,46 @@ absl::StatusOr<cache::MutablePtr> CacheMounts::FindOrMake(const CancelToken& can
   return made;
 }
 
-void CacheMounts::EndShared(const std::string& key) {
-  bool last = state_.With([&](State& s) { return s.shares[key].uses > 1 ? (s.shares[key].uses--, false) : true; });
-  if (!last) return;
+void CacheMounts::End(const std::string& key, TreePtr tree) {
+  if (state_.With([&](State& s) { return tree->uses > 1 ? (tree->uses--, true) : false; })) return;
   // The tree is given back within the key's turn: whoever comes next finds it free.
   Turn turn(state_, key);
-  std::unique_ptr<CacheMountUse::Tree> ended;
+  bool last = false, dropped = false;
   state_.With([&](State& s) {
-    auto it = s.shares.find(key);
-    if (it == s.shares.end() || --it->second.uses > 0) return;
-    ended = std::move(it->second.tree);
-    s.shares.erase(it);
+    last = --tree->uses == 0;
+    if (!last) return;
+    if (auto it = s.shares.find(key); it != s.shares.end() && it->second == tree) s.shares.erase(it);
+    dropped = s.dropped.erase(tree->ref->Id()) > 0;
   });
+  if (!last) return;
+  tree->place.reset();
+  tree->active.reset();
+  if (auto gone = dropped ? tree->ref->Destroy() : absl::OkStatus(); !gone.ok()) log::Warning(StrCat("cache mount ", key, ": ", Message(gone)));
+  tree.reset();
+}
+
+absl::Status CacheMounts::Drop(const CancelToken& cancel, const std::string& id, bool on_input) {
+  std::vector<std::string> trees = on_input ? cache_->FindMutableBelow(IndexOf(id)) : cache_->FindMutable(IndexOf(id));
+  state_.With([&](State& s) {
+    s.dropped.insert(trees.begin(), trees.end());
+    std::erase_if(s.shares, [&](const auto& share) { return s.dropped.contains(share.second->ref->Id()); });
+  });
+  for (const std::string& tree : trees) {
+    BK_RETURN_IF_ERROR(cancel.Check());
+    EndDropped(cancel, tree);
+  }
+  return absl::OkStatus();
+}
+
+bool CacheMounts::EndDropped(const CancelToken& cancel, const std::string& id) {
+  if (!state_.With([&](State& s) { return s.dropped.contains(id); })) return false;
+  auto ref = cache_->GetMutable(cancel, id);
+  if (!ref.ok() && !absl::IsNotFound(ref.status())) return true;
+  if (ref.ok()) {
+    if (auto gone = (*ref)->Destroy(); !gone.ok()) log::Warning(StrCat("cache mount ", id, ": ", Message(gone)));
+  }
+  state_.With([&](State& s) { s.dropped.erase(id); });
+  return true;
 }
 
 }  // namespace bk::ops

@@ -41,6 +41,8 @@ class OpFactory {
   virtual ~OpFactory() = default;
   // InvalidArgument for an op without meaning, Unimplemented for a kind that is not built yet.
   virtual absl::StatusOr<std::unique_ptr<solver::Op>> Make(const OpRequest& request) = 0;
+  // Cache mounts of `id` start empty from now on (CacheMounts::Drop).
+  virtual absl::Status DropCacheMounts(const CancelToken&, const std::string& id, bool on_input) = 0;
 };
 
 std::unique_ptr<OpFactory> MakeOpFactory(const OpParts& parts);

@@ -32,6 +32,7 @@ class TableFactory : public OpFactory {
     }
     return InvalidArgument("op has no kind that this daemon knows");
   }
+  absl::Status DropCacheMounts(const CancelToken& cancel, const std::string& id, bool on_input) override { return cache_mounts_.Drop(cancel, id, on_input); }
 
  private:
   CacheMounts cache_mounts_;

@@ -132,6 +132,20 @@ TEST_CASE("a removed record is told") {
   CHECK(f.store->keys().Results("k").empty());
 }
 
+TEST_CASE("retained trees are found by their index, or by how it begins") {
+  StoreFixture f;
+  std::map<std::string, std::string> ids;
+  for (const char* index : {"go", "go:1", "go:2", "gone:1"}) {
+    MutablePtr tree = f.New(nullptr, "a", "1", Retained());
+    REQUIRE(tree->SetIndex(index).ok());
+    ids[index] = tree->Id();
+  }
+  CHECK(f.manager().FindMutable("go") == std::vector<std::string>{ids["go"]});
+  CHECK(f.manager().FindMutableBelow("go") == std::vector<std::string>{ids["go:1"], ids["go:2"]});
+  f.Open();
+  CHECK(f.manager().FindMutableBelow("go").size() == 2);
+}
+
 TEST_CASE("retained tree: a view is shared until the tree is taken again") {
   StoreFixture f;
   MutablePtr tree = f.New(nullptr, "a", "1", Retained());

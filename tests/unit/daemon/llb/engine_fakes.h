@@ -52,11 +52,16 @@ class ScriptedOps : public ops::OpFactory {
   std::atomic<int> executed{0};
   Guarded<int> cancelled;
   Guarded<bool> blocked{false};
+  Guarded<std::vector<std::string>> dropped;  // ids of cache mounts; with a colon: those on an input
   // A cancelled build does not wait for its ops: they end a little later.
   bool AwaitCancelled() {
     return cancelled.WaitFor(std::chrono::seconds(10), [](int n) { return n == 1; });
   }
 
+  absl::Status DropCacheMounts(const CancelToken&, const std::string& id, bool on_input) override {
+    dropped.With([&](auto& list) { list.push_back(on_input ? id + ":" : id); });
+    return absl::OkStatus();
+  }
   absl::StatusOr<std::unique_ptr<solver::Op>> Make(const ops::OpRequest& request) override {
     struct ScriptedOp : solver::Op {
       ScriptedOps* owner;

@@ -24,6 +24,27 @@ TEST_CASE("a definition becomes a tree that every exporter gets") {
   CHECK(said.Last("exporting to two")->completed_ns != 0);
 }
 
+TEST_CASE("a step that ignores the cache drops its cache mounts before it runs") {
+  EngineFixture f;
+  DefinitionWriter writer;
+  pb::Op op = DefinitionWriter::Exec("x");
+  op.mutable_exec()->mutable_mounts(0)->set_input(-1);
+  for (const char* id : {"", "named"}) {
+    pb::Mount* mount = op.mutable_exec()->add_mounts();
+    mount->set_mounttype(pb::CACHE);
+    mount->set_dest("/at");
+    mount->set_input(*id == '\0' ? -1 : 0);
+    mount->mutable_cacheopt()->set_id(id);
+  }
+  std::string exec = writer.Add(op, {writer.Source("tree://a")});
+  f.ops.trees["tree://a"] = nullptr;
+  (void)f.engine->Solve(CancelToken(), f.Request(writer.Share(exec)));
+  CHECK(f.ops.dropped.With([](auto& list) { return list.empty(); }));
+  writer.Metadata(exec).set_ignore_cache(true);
+  (void)f.engine->Solve(CancelToken(), f.Request(std::make_shared<const pb::Definition>(writer.definition())));
+  CHECK(f.ops.dropped.With([](auto& list) { return list; }) == std::vector<std::string>{"/at", "named:"});
+}
+
 TEST_CASE("without exporters, and with an empty definition, a build succeeds") {
   EngineFixture f;
   CHECK(f.engine->Solve(CancelToken(), f.Request(std::make_shared<const pb::Definition>())).ok());

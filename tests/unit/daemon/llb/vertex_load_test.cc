@@ -24,6 +24,7 @@ struct RefusingFactory : ops::OpFactory {
     asked = request;
     return Unknown("made");
   }
+  absl::Status DropCacheMounts(const CancelToken&, const std::string&, bool) override { return absl::OkStatus(); }
   ops::OpRequest asked;
 };
 

@@ -84,5 +84,36 @@ TEST_CASE("the key of a tree on top of an input names the input") {
   CHECK(CacheMounts::KeyOf({"go", nullptr}) == "go");
 }
 
+TEST_CASE("a dropped key starts with an empty tree, and those on an input only when they are meant") {
+  Fixture f;
+  auto parent = f.cache.Tree({{"f", "x"}});
+  auto get = [&](const cache::ImmutablePtr& on) { return f.mounts.Get(CancelToken::Never(), {}, {"go", on, CacheSharing::kShared, "d"}).value()->ref().Id(); };
+  std::string plain = get(nullptr), nested = get(parent);
+  CHECK(f.mounts.Drop(CancelToken::Never(), "go", true).ok());
+  CHECK(get(nullptr) == plain);
+  std::string renewed = get(parent);
+  CHECK(renewed != nested);
+  CHECK(f.mounts.Drop(CancelToken::Never(), "go", false).ok());
+  CHECK(get(nullptr) != plain);
+  CHECK(get(parent) == renewed);
+  CHECK(f.mounts.Drop(CancelToken::Never(), "g", true).ok());
+  CHECK(get(parent) == renewed);
+}
+
+TEST_CASE("a dropped tree that is in use stays for its users, and goes with the last one") {
+  for (CacheSharing sharing : {CacheSharing::kShared, CacheSharing::kPrivate, CacheSharing::kLocked}) {
+    Fixture f;
+    auto old = f.Get(sharing).value();
+    std::string id = old->ref().Id();
+    CHECK(f.mounts.Drop(CancelToken::Never(), "go", false).ok());
+    std::string made = f.Get(sharing).value()->ref().Id();
+    CHECK(made != id);
+    old.reset();
+    CHECK(f.cache.FindMutable("cache-dir:go") == std::vector<std::string>{made});
+    CHECK(f.Get(sharing).value()->ref().Id() == made);
+    CHECK(f.cache.state.writable == 0);
+  }
+}
+
 }  // namespace
 }  // namespace bk::ops

@@ -92,7 +92,12 @@ class FakeMutable : public cache::MutableRef {
   }
   std::string GetValue(const std::string&) const override { return ""; }
   absl::Status SetValue(const std::string&, const std::string&) const override { return absl::OkStatus(); }
-  absl::Status Destroy() override { return absl::OkStatus(); }
+  absl::Status Destroy() override {
+    std::lock_guard lock(state_->mutex);
+    state_->index.erase(id_);
+    state_->events.push_back("destroy " + id_);
+    return absl::OkStatus();
+  }
 
  private:
   FakeState* state_;
@@ -134,10 +139,16 @@ class FakeCache : public cache::CacheManager {
     return cache::MutablePtr(std::make_unique<FakeMutable>(&state, id, true));
   }
   std::vector<std::string> FindMutable(const std::string& index) override {
+    return Indexed([&](const std::string& of) { return of == index; });
+  }
+  std::vector<std::string> FindMutableBelow(const std::string& index) override {
+    return Indexed([&](const std::string& of) { return of.starts_with(index + ":"); });
+  }
+  std::vector<std::string> Indexed(const std::function<bool(const std::string&)>& matches) {
     std::lock_guard lock(state.mutex);
     std::vector<std::string> ids;
     for (const auto& [id, value] : state.index) {
-      if (value == index) ids.push_back(id);
+      if (matches(value)) ids.push_back(id);
     }
     return ids;
   }
