@@ -14,7 +14,6 @@
 #include "client/cli/build_flags.h"
 #include "client/cli/build_progress.h"
 #include "client/cli/connect.h"
-#include "client/cli/daemonless.h"
 #include "client/cli/metadata_file.h"
 #include "client/cli/verbs.h"
 #include "client/session/auth.h"
@@ -169,13 +168,7 @@ absl::Status RunBuild(const CancelToken& cancel, const Values& values, const Con
 
 absl::Status Run(const CancelToken& cancel, const Values& values) {
   BK_RETURN_IF_ERROR(CheckBuilt(values));
-  if (!values.Bool("daemonless")) {
-    BK_TRY(auto connection, Connect(cancel, values));
-    return RunBuild(cancel, values, *connection);
-  }
-  if (values.IsSet("addr")) return InvalidArgument("--daemonless and --addr exclude each other");
-  BK_TRY(auto daemon, PrivateDaemon::Join(cancel));
-  BK_TRY(auto connection, ConnectTo(cancel, values, daemon->address()));
+  BK_TRY(auto connection, Connect(cancel, values));
   return RunBuild(cancel, values, *connection);
 }
 

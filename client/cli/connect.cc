@@ -1,6 +1,7 @@
 #include "client/cli/connect.h"
 
 #include "base/os/file.h"
+#include "client/cli/daemonless.h"
 
 namespace bk::client {
 namespace {
@@ -25,19 +26,21 @@ absl::Status CheckTls(const flags::Values& values) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Connection>> ConnectTo(const CancelToken& cancel, const flags::Values& values, const std::string& text) {
+absl::StatusOr<std::unique_ptr<Connection>> Connect(const CancelToken& cancel, const flags::Values& values) {
   BK_RETURN_IF_ERROR(CheckTls(values));
-  BK_TRY(Address address, ParseAddress(text));
-  auto connection = std::make_unique<Connection>(std::move(address));
+  std::string where = values.String("addr");
+  std::shared_ptr<PrivateDaemon> daemon;
+  if (values.Bool("daemonless")) {
+    if (values.IsSet("addr")) return InvalidArgument("--daemonless and --addr exclude each other");
+    BK_ASSIGN(daemon, PrivateDaemon::Join(cancel));
+    where = daemon->address();
+  }
+  BK_TRY(Address address, ParseAddress(where));
+  auto connection = std::make_unique<Connection>(std::move(address), std::move(daemon));
   int64_t timeout_s = values.Int("timeout");
   auto timeout = timeout_s > 0 ? std::chrono::milliseconds(timeout_s * 1000) : std::chrono::milliseconds(std::chrono::hours(24 * 365));
   if (values.Bool("wait")) BK_RETURN_IF_ERROR(connection->WaitUntilReady(cancel, timeout));
   return connection;
-}
-
-absl::StatusOr<std::unique_ptr<Connection>> Connect(const CancelToken& cancel, const flags::Values& values) {
-  if (values.Bool("daemonless")) return InvalidArgument("--daemonless works with build only (the private daemon ends with each build)");
-  return ConnectTo(cancel, values, values.String("addr"));
 }
 
 }  // namespace bk::client

@@ -1,4 +1,4 @@
-// The daemon that the global flags name.
+// The daemon that the global flags name; with --daemonless a private one, which ends with the connection.
 #pragma once
 
 #include <memory>
@@ -10,6 +10,5 @@ namespace bk::client {
 
 // Waits for it with --wait. Unimplemented for flags that are not built.
 absl::StatusOr<std::unique_ptr<Connection>> Connect(const CancelToken& cancel, const flags::Values& values);
-absl::StatusOr<std::unique_ptr<Connection>> ConnectTo(const CancelToken& cancel, const flags::Values& values, const std::string& address);
 
 }  // namespace bk::client

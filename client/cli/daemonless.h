@@ -1,6 +1,6 @@
-// A private daemon for one call of `build`, shared by calls that overlap, gone when the last of them ends.
+// A private daemon for one call of buildctl, shared by calls that overlap, gone when the last of them ends.
 //
-// Users hold a shared file lock for as long as they build; a keeper (this program with a hidden verb, in a session of its
+// Users hold a shared file lock for as long as they need it; a keeper (this program with a hidden verb, in a session of its
 // own) is the daemon's parent, waits for the exclusive lock, which it gets when the last user is gone however it ended, and
 // then ends the daemon. The cache below the state directory stays for the next call. See docs/buildctl.md#daemonless.
 #pragma once

@@ -44,7 +44,7 @@ std::string DetailPrefix(const ErrorDetail& detail) {
 
 }  // namespace
 
-Connection::Connection(Address address) : address_(std::move(address)) {
+Connection::Connection(Address address, std::shared_ptr<void> companion) : companion_(std::move(companion)), address_(std::move(address)) {
   wire::HoldGrpc();
   grpc::ChannelArguments arguments = wire::ChannelArguments();
   if (!address_.authority.empty()) arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, address_.authority);

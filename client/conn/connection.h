@@ -15,7 +15,8 @@ namespace bk::client {
 
 class Connection {
  public:
-  explicit Connection(Address address);
+  // `companion` lives as long as the connection: what the daemon behind it needs.
+  explicit Connection(Address address, std::shared_ptr<void> companion = nullptr);
 
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
   const Address& address() const { return address_; }
@@ -27,6 +28,7 @@ class Connection {
   absl::Status FromCall(const grpc::Status& status) const;
 
  private:
+  std::shared_ptr<void> companion_;
   Address address_;
   std::shared_ptr<grpc::Channel> channel_;
 };

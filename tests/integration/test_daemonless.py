@@ -48,6 +48,17 @@ class Daemonless(Case):
             self.assertEqual(ran(again.stderr), [])
             self.assert_nothing_runs()
 
+    def test_its_cache_is_listed_and_emptied(self):
+        for user in self.both_users():
+            env = self.prepare(user)
+            subprocess.run(self.argv(user, "FROM base\nRUN echo hello\n"), env=env, capture_output=True, timeout=120, check=True)
+            verb = lambda *argv: subprocess.run(machine.command_as(user, [machine.bin_dir() + "/buildctl", "--daemonless", *argv]), env=env, capture_output=True, text=True, timeout=120, check=True).stdout
+            self.assertIn("-c echo hello", verb("du", "--verbose"))
+            self.assertIn("Total:", verb("prune", "--all"))
+            self.assertNotIn("-c echo hello", verb("du", "--verbose"))
+            self.assertIn("linux/", verb("debug", "workers"))
+            self.assert_nothing_runs()
+
     def test_exit_codes_pass_through_and_ctrl_c_cleans_up(self):
         for user in self.both_users():
             env = self.prepare(user)
