@@ -32,7 +32,7 @@ absl::StatusOr<std::string> Decode(std::string_view bytes) {
 
 std::string Sample() {
   std::string bytes;
-  for (int i = 0; bytes.size() < 3'500'000; i++) bytes += StrCat("line ", i * 7919 % 1000, "\n");
+  for (int64_t i = 0; bytes.size() < 3'500'000; i++) bytes += StrCat("line ", i * 7919 % 1000, "\n");
   return bytes;
 }
 
