@@ -18,6 +18,7 @@ void MergeMetadata(const OpOptions& options, pb::OpMetadata& out) {
   if (options.ignore_cache) out.set_ignore_cache(true);
   for (const auto& [key, value] : options.description) (*out.mutable_description())[key] = value;
   for (const std::string& cap : options.caps) (*out.mutable_caps())[cap] = true;
+  if (options.export_cache) out.mutable_export_cache()->set_value(*options.export_cache);
   if (options.progress_group) *out.mutable_progress_group() = *options.progress_group;
   if (options.linux_resources) *out.mutable_linux_resources() = *options.linux_resources;
 }

@@ -42,6 +42,7 @@ struct OpOptions {
   std::optional<Platform> platform;
   std::map<std::string, std::string> description;
   bool ignore_cache = false;
+  std::optional<bool> export_cache;
   std::optional<pb::ProgressGroup> progress_group;
   std::optional<pb::LinuxResources> linux_resources;
   std::set<std::string> caps;

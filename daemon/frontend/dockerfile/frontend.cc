@@ -205,13 +205,10 @@ Platform WorkerPlatform(const frontend::Bridge& bridge) {
 absl::StatusOr<frontend::Result> DockerfileFrontend::Solve(const CancelToken& cancel, frontend::Bridge& bridge, const Opts& opts,
                                                            const FrontendInputs& inputs) {
   BK_TRY(BuildOptions options, ParseBuildOptions(opts, WorkerPlatform(bridge)));
-  if (inputs.contains("context") || (inputs.contains("dockerfile") && !opts.contains("dockerfilekey"))) {
-    return Unimplemented("build contexts from other frontends' inputs are not supported");
-  }
   bool may_forward = false;
   absl::Status caps = CheckCaps(opts, may_forward);
   if (!caps.ok() && !may_forward) return caps;
-  BuildContext context(cancel, bridge, options);
+  BuildContext context(cancel, bridge, options, inputs);
   BK_TRY(llb::SourceMap source, context.ReadDockerfile());
   BK_TRY(auto forwarded, MaybeForward(cancel, bridge, opts, inputs, source));
   if (forwarded) return *std::move(forwarded);

@@ -1,5 +1,7 @@
 #include "base/digest.h"
+#include "daemon/frontend/dockerfile/convert/build_context.h"
 #include "daemon/frontend/dockerfile/frontend.h"
+#include "proto/llb/state.h"
 #include "tests/golden/dockerfile/stub_bridge.h"
 #include "tests/golden/dockerfile/suites.h"
 
@@ -9,12 +11,25 @@ namespace {
 
 bool SupportsAll(std::string_view) { return true; }
 
+// Each an image for linux/amd64.
+absl::StatusOr<bk::dockerfile::FrontendInputs> InputsOf(const Json& input) {
+  bk::dockerfile::FrontendInputs out;
+  const Json given = input.value("inputs", Json::object());
+  for (const auto& [name, ref] : given.items()) {
+    bk::llb::Graph graph;
+    BK_TRY(pb::Definition made, graph.Marshal(bk::llb::Image(graph, ref.get<std::string>(), {}).output(), {"linux", "amd64"}));
+    out[name] = std::make_shared<const pb::Definition>(std::move(made));
+  }
+  return out;
+}
+
 absl::StatusOr<frontend::Result> Build(StubBridge& bridge, const Json& input) {
   std::map<std::string, std::string> opts;
   const Json given = input.value("opts", Json::object());
   for (const auto& [key, value] : given.items()) opts[key] = value.get<std::string>();
   bk::dockerfile::DockerfileFrontend frontend(&SupportsAll);
-  return frontend.Solve(CancelToken::Never(), bridge, opts, {});
+  BK_TRY(auto inputs, InputsOf(input));
+  return frontend.Solve(CancelToken::Never(), bridge, opts, inputs);
 }
 
 // Random ids of progress groups, numbered as they appear.

@@ -4,6 +4,7 @@
 #include "base/path.h"
 #include "base/task_group.h"
 #include "base/unicode.h"
+#include "proto/llb/import.h"
 
 namespace bk::dockerfile {
 namespace {
@@ -19,20 +20,33 @@ std::string BuildContext::SessionOf(const std::string& local_name) const {
   return own == options_.local_session_ids.end() ? bridge_.SessionId() : own->second;
 }
 
-absl::StatusOr<frontend::RefPtr> BuildContext::Load(const std::string& local_name, llb::LocalOptions options,
-                                                    std::shared_ptr<const pb::Definition>& definition, bool evaluate) {
-  llb::Graph graph;
-  options.session_id = SessionOf(local_name);
-  options.differ = "none";  // so few files that comparing them costs more than sending them
-  llb::State state = llb::Local(graph, local_name, std::move(options));
-  BK_TRY(pb::Definition made, graph.Marshal(state.output(), NormalizePlatform(HostPlatform())));
+absl::StatusOr<std::optional<llb::State>> BuildContext::Input(llb::Graph& graph, const std::string& name) const {
+  auto input = inputs_.find(name);
+  if (input == inputs_.end()) return std::nullopt;
+  if (input->second->metadata().empty()) return InvalidArgument("invalid nil input definition to definition op");
+  auto imported = llb::Import(graph, *input->second);
+  if (!imported.ok()) return Annotate(imported.status(), StrCat("input ", Quote(name)));
+  return llb::State(graph, imported->output, imported->platform);
+}
+
+absl::StatusOr<frontend::RefPtr> BuildContext::Load(const llb::State& state, std::shared_ptr<const pb::Definition>& definition, bool evaluate) {
+  BK_TRY(pb::Definition made, state.graph().Marshal(state.output(), NormalizePlatform(HostPlatform())));
   definition = std::make_shared<const pb::Definition>(std::move(made));
   frontend::SolveRequest request;
   request.definition = definition;
   request.evaluate = evaluate;
   BK_TRY(frontend::Result result, bridge_.Solve(cancel_, request));
-  if (!result.ref) return NotFound("local source ", Quote(local_name), " is empty");
   return result.ref;
+}
+
+absl::StatusOr<frontend::RefPtr> BuildContext::LoadLocal(const std::string& local_name, llb::LocalOptions options,
+                                                         std::shared_ptr<const pb::Definition>& definition, bool evaluate) {
+  llb::Graph graph;
+  options.session_id = SessionOf(local_name);
+  options.differ = "none";  // so few files that comparing them costs more than sending them
+  BK_TRY(frontend::RefPtr ref, Load(llb::Local(graph, local_name, std::move(options)), definition, evaluate));
+  if (!ref) return NotFound("local source ", Quote(local_name), " is empty");
+  return ref;
 }
 
 absl::StatusOr<llb::SourceMap> BuildContext::ReadDockerfile() {
@@ -46,8 +60,12 @@ absl::StatusOr<llb::SourceMap> BuildContext::ReadDockerfile() {
   local.op.Name(StrCat("[internal] load build definition from ", filename));
 
   llb::SourceMap map;
-  auto ref = Load(options_.dockerfile_name, std::move(local), map.definition);
+  llb::Graph graph;
+  std::optional<llb::State> input;
+  if (!options_.local_dockerfile) BK_ASSIGN(input, Input(graph, options_.dockerfile_name));
+  auto ref = input ? Load(*input, map.definition, false) : LoadLocal(options_.dockerfile_name, std::move(local), map.definition);
   if (!ref.ok()) return Annotate(ref.status(), "failed to resolve dockerfile");
+  if (*ref == nullptr) return NotFound("failed to read dockerfile: input ", Quote(options_.dockerfile_name), " is empty");
   auto text = bridge_.ReadFile(cancel_, **ref, filename, 0, -1);
   if (!text.ok() && is_default) {
     if (auto lower = bridge_.ReadFile(cancel_, **ref, lower_case, 0, -1); lower.ok()) text = std::move(lower);
@@ -64,13 +82,14 @@ absl::StatusOr<llb::SourceMap> BuildContext::ReadDockerfile() {
 }
 
 absl::StatusOr<std::vector<std::string>> BuildContext::IgnorePatterns() {
+  if (inputs_.contains(kContextLocal)) return std::vector<std::string>();
   if (!ignore_file_) {
     llb::LocalOptions local;
     local.follow_paths = {kIgnoreFile};
     local.shared_key_hint = StrCat(kContextLocal, "-", kIgnoreFile);
     local.op.Name(StrCat("[internal] load ", kIgnoreFile));
     std::shared_ptr<const pb::Definition> definition;
-    BK_TRY(frontend::RefPtr ref, Load(kContextLocal, std::move(local), definition));
+    BK_TRY(frontend::RefPtr ref, LoadLocal(kContextLocal, std::move(local), definition));
     auto text = bridge_.ReadFile(cancel_, *ref, kIgnoreFile, 0, -1);
     BK_RETURN_IF_ERROR(cancel_.Check());
     ignore_file_ = text.ok() ? *std::move(text) : "";  // most contexts have none
@@ -87,7 +106,7 @@ absl::StatusOr<std::vector<std::string>> BuildContext::IgnorePatternsOf(const st
   local.shared_key_hint = StrCat("context:", context, "-", kIgnoreFile);
   local.op.Name(StrCat("[context ", context, "] load ", kIgnoreFile));
   std::shared_ptr<const pb::Definition> definition;
-  BK_TRY(frontend::RefPtr ref, Load(local_name, std::move(local), definition, true));
+  BK_TRY(frontend::RefPtr ref, LoadLocal(local_name, std::move(local), definition, true));
   auto text = bridge_.ReadFile(cancel_, *ref, kIgnoreFile, 0, -1);
   BK_RETURN_IF_ERROR(cancel_.Check());
   if (!text.ok() || text->empty()) return std::vector<std::string>();
@@ -97,6 +116,8 @@ absl::StatusOr<std::vector<std::string>> BuildContext::IgnorePatternsOf(const st
 }
 
 absl::StatusOr<llb::State> BuildContext::MainContext(llb::Graph& graph, const std::vector<std::string>& follow_paths) {
+  BK_TRY(std::optional<llb::State> input, Input(graph, kContextLocal));
+  if (input) return *std::move(input);
   auto patterns = IgnorePatterns();
   if (!patterns.ok()) return Annotate(patterns.status(), "failed to read dockerignore patterns");
   llb::LocalOptions local;

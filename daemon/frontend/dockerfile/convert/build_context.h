@@ -1,4 +1,5 @@
-// The files that the client offers to a build: the Dockerfile, .dockerignore and the build context.
+// The files that the client offers to a build: the Dockerfile, .dockerignore and the build context. Results of other frontends
+// (inputs) of their names go before them.
 //
 // Bound to one request; reads happen once and are kept. Not thread-safe.
 #pragma once
@@ -20,17 +21,20 @@ using FrontendInputs = std::map<std::string, std::shared_ptr<const pb::Definitio
 
 class BuildContext {
  public:
-  BuildContext(const CancelToken& cancel, frontend::Bridge& bridge, const BuildOptions& options)
-      : cancel_(cancel), bridge_(bridge), options_(options) {}
+  BuildContext(const CancelToken& cancel, frontend::Bridge& bridge, const BuildOptions& options, const FrontendInputs& inputs)
+      : cancel_(cancel), bridge_(bridge), options_(options), inputs_(inputs) {}
 
   // The Dockerfile with where it came from. Errors begin with "failed to read dockerfile: ".
   absl::StatusOr<llb::SourceMap> ReadDockerfile();
-  // Of Dockerfile.dockerignore if there is one beside the Dockerfile, else of .dockerignore in the context.
+  // None where the context is an input. Of Dockerfile.dockerignore if there is one beside the Dockerfile, else of .dockerignore in the context.
   absl::StatusOr<std::vector<std::string>> IgnorePatterns();
   // Of the .dockerignore of a directory that is the named context `context`; none if there is no such file.
   absl::StatusOr<std::vector<std::string>> IgnorePatternsOf(const std::string& local_name, const std::string& context);
   // The context, narrowed to `follow_paths` unless empty.
   absl::StatusOr<llb::State> MainContext(llb::Graph& graph, const std::vector<std::string>& follow_paths);
+
+  // The input of this name; nothing if there is none.
+  absl::StatusOr<std::optional<llb::State>> Input(llb::Graph& graph, const std::string& name) const;
 
   // The image of `ref`; asked once a platform, however many stages and platforms of the build name it.
   using ImageAnswer = absl::StatusOr<frontend::Bridge::ImageConfig>;
@@ -53,12 +57,15 @@ class BuildContext {
   std::string SessionOf(const std::string& local_name) const;
 
  private:
-  // A tree of the client whose few files are read at once.
-  absl::StatusOr<frontend::RefPtr> Load(const std::string& local_name, llb::LocalOptions options, std::shared_ptr<const pb::Definition>& definition, bool evaluate = false);
+  // A tree whose few files are read at once.
+  absl::StatusOr<frontend::RefPtr> Load(const llb::State& state, std::shared_ptr<const pb::Definition>& definition, bool evaluate);
+  // The same of the client's.
+  absl::StatusOr<frontend::RefPtr> LoadLocal(const std::string& local_name, llb::LocalOptions options, std::shared_ptr<const pb::Definition>& definition, bool evaluate = false);
 
   const CancelToken& cancel_;
   frontend::Bridge& bridge_;
   const BuildOptions& options_;
+  const FrontendInputs& inputs_;
   std::optional<std::string> ignore_file_;
   std::string ignore_name_;
   std::map<ImageQuestion, ImageAnswer> images_;

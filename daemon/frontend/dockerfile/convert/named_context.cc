@@ -1,5 +1,7 @@
 #include "daemon/frontend/dockerfile/convert/named_context.h"
 
+#include <nlohmann/json.hpp>
+
 #include "base/ignore_pattern.h"
 #include "base/reference.h"
 #include "base/unicode.h"
@@ -72,6 +74,33 @@ absl::StatusOr<bool> LoadOciLayout(Conversion& c, StageState& stage, const Named
   return true;
 }
 
+// The image configuration that came with an input: JSON of byte strings by key.
+absl::StatusOr<std::optional<ImageConfig>> InputImage(const std::string& metadata) {
+  nlohmann::json json = nlohmann::json::parse(metadata, nullptr, false);
+  if (!json.is_object()) return InvalidArgument("failed to parse input metadata ", metadata);
+  auto config = json.find("containerimage.config");
+  if (config == json.end()) return std::nullopt;
+  absl::StatusOr<std::string> text = InvalidArgument("no text");
+  if (config->is_string()) text = Base64Decode(config->get_ref<const std::string&>());
+  if (!text.ok()) return InvalidArgument("failed to parse input metadata ", metadata);
+  BK_TRY(ImageConfig image, ParseImageConfig(*text));
+  return image;
+}
+
+absl::StatusOr<bool> LoadInput(Conversion& c, StageState& stage, const NamedContext& context, const std::string& input) {
+  BK_TRY(std::optional<llb::State> state, c.input.context->Input(c.graph, input));
+  if (!state) return InvalidArgument("invalid input ", input, " for ", context.shown_name);
+  stage.state = *std::move(state);
+  auto metadata = c.options.input_metadata.find(input);
+  if (metadata == c.options.input_metadata.end()) return false;
+  auto image = InputImage(metadata->second);
+  if (!image.ok()) return Annotate(image.status(), StrCat("failed to parse image config for ", context.shown_name));
+  if (!*image) return false;
+  stage.state = WithConfig(*stage.state, **image);
+  stage.image = **std::move(image);
+  return true;
+}
+
 absl::StatusOr<bool> LoadDirectory(Conversion& c, StageState& stage, const NamedContext& context, const std::string& directory) {
   BK_TRY(std::vector<std::string> ignored, c.input.context->IgnorePatternsOf(directory, context.shown_name));
   const auto& opts = c.options.shared_keys;
@@ -112,7 +141,8 @@ absl::StatusOr<bool> LoadNamedContext(Conversion& conversion, StageState& stage,
   if (kind == "docker-image") return LoadImage(conversion, stage, context, platform, reference);
   if (kind == "oci-layout") return LoadOciLayout(conversion, stage, context, platform, reference);
   if (kind == "local") return LoadDirectory(conversion, stage, context, rest);
-  if (kind == "git" || kind.starts_with("git@") || kind == "http" || kind == "https" || kind == "input") {
+  if (kind == "input") return LoadInput(conversion, stage, context, rest);
+  if (kind == "git" || kind.starts_with("git@") || kind == "http" || kind == "https") {
     return Unimplemented("named context ", Quote(context.shown_name), ": contexts from ", kind, " are not built yet (use docker-image://, oci-layout:// or local:)");
   }
   return InvalidArgument("unsupported context source ", kind, " for ", context.shown_name);

@@ -1,5 +1,5 @@
-// Trees that the caller puts in place of images and stages: opt "context:NAME" = "docker-image://…", "oci-layout://…@DIGEST" or
-// "local:NAME" (DFE rows of named contexts). Contexts from git, HTTP and inputs are refused by name.
+// Trees that the caller puts in place of images and stages: opt "context:NAME" = "docker-image://…", "oci-layout://…@DIGEST",
+// "local:NAME" or "input:NAME" (DFE rows of named contexts). Contexts from git and HTTP are refused by name.
 //
 // Rules: reference, frontend/dockerui/namedcontext.go.
 #pragma once

@@ -288,9 +288,11 @@ absl::StatusOr<BuildOptions> ParseBuildOptions(const Opts& opts, const Platform&
   if (out.hostname.empty()) out.hostname = Get(opts, "hostname");
   out.local_session_ids = WithPrefix(opts, "local-sessionid:");
   out.named_contexts = WithPrefix(opts, "context:");
+  out.input_metadata = WithPrefix(opts, "input-metadata:");
   out.shared_keys = WithPrefix(opts, "sharedkey:localdir:");
   if (opts.contains("filename")) out.filename = Get(opts, "filename");
-  if (opts.contains("dockerfilekey")) out.dockerfile_name = Get(opts, "dockerfilekey");
+  out.local_dockerfile = opts.contains("dockerfilekey");
+  if (out.local_dockerfile) out.dockerfile_name = Get(opts, "dockerfilekey");
   return out;
 }
 

@@ -34,7 +34,9 @@ struct BuildOptions {
   // Where things come from.
   std::string filename = "Dockerfile", dockerfile_name = "dockerfile";
   std::map<std::string, std::string> local_session_ids;
+  bool local_dockerfile = false;  // by name; else an input of that name goes before it
   std::map<std::string, std::string> named_contexts, shared_keys;  // by name, or "name::platform"
+  std::map<std::string, std::string> input_metadata;               // by input: JSON, values in base64
 
   bool IgnoresCache(std::string_view stage) const;
 };

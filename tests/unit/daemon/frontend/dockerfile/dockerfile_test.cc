@@ -108,6 +108,30 @@ TEST_CASE("an image in place of a named one is what the stage starts from") {
   CHECK(result->ref->definition().def(0).find("docker.io/library/other:latest") != std::string::npos);
 }
 
+TEST_CASE("results of other frontends stand for images, the context and the Dockerfile") {
+  auto first = Build("FROM a\nRUN x\n");
+  REQUIRE(first.ok());
+  auto definition = std::make_shared<const pb::Definition>(first->ref->definition());
+  auto build = [&](const std::string& text, std::map<std::string, std::string> opts) {
+    FileBridge bridge(text);
+    return dockerfile::DockerfileFrontend(&SupportsAll).Solve(CancelToken::Never(), bridge, opts, {{"base", definition}, {"context", definition}, {"empty", std::make_shared<const pb::Definition>()}});
+  };
+  std::string config = R"({"config":{"Env":["FOO=bar"]},"architecture":"amd64","os":"linux"})";
+  auto second = build("FROM base\nRUN y\n", {{"context:base", "input:base"}, {"input-metadata:base", R"({"containerimage.config":")" + Base64Encode(config) + R"("})"}});
+  REQUIRE(second.ok());
+  const pb::Definition& made = second->ref->definition();
+  REQUIRE(made.def_size() == 4);  // image, x, y, last
+  for (int i = 0; i < 2; i++) CHECK(made.def(i) == definition->def(i));
+  pb::Op op;
+  REQUIRE(op.ParseFromString(made.def(2)));
+  CHECK(std::count(op.exec().meta().env().begin(), op.exec().meta().env().end(), "FOO=bar") == 1);
+  CHECK(second->metadata["containerimage.config"].find("FOO=bar") != std::string::npos);
+  CHECK(build("FROM scratch\nCOPY f /\n", {})->ref->definition().def(0) == definition->def(0));
+  CHECK(Message(build("FROM base\n", {{"context:base", "input:empty"}}).status()) == "invalid nil input definition to definition op");
+  CHECK(Message(build("FROM base\n", {{"context:base", "input:nosuch"}}).status()) == "invalid input nosuch for base");
+  CHECK(Message(build("FROM base\n", {{"context:base", "input:base"}, {"input-metadata:base", "{"}}).status()) == "failed to parse image config for base: failed to parse input metadata {");
+}
+
 TEST_CASE("what is not supported says so") {
   CHECK(Build("FROM a\n", {{"context", "https://example.com/x.git"}}).status().code() == absl::StatusCode::kUnimplemented);
   CHECK(Build("FROM a\n", {{"context:a", "https://example.com/x.git"}}).status().code() == absl::StatusCode::kUnimplemented);
