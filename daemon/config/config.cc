@@ -32,21 +32,26 @@ std::string Joined(const std::vector<std::string>& names) {
   return text;
 }
 
-absl::Status ReadConfigFile(const std::string& path, Config& config) {
+// Whether the containerd worker is switched on or off, by flag or else by key; nothing if neither says so.
+absl::StatusOr<std::optional<bool>> ContainerdWanted(const flags::Values& values, const Table& file) {
+  if (values.IsSet("containerd-worker")) return ParseBoolOrAuto(values.String("containerd-worker"));
+  const Table* worker = Get<Table>(file, "worker");
+  const Table* containerd = worker == nullptr ? nullptr : Get<Table>(*worker, "containerd");
+  const bool* enabled = containerd == nullptr ? nullptr : Get<bool>(*containerd, "enabled");
+  return enabled == nullptr ? std::nullopt : std::optional<bool>(*enabled);
+}
+
+absl::Status ReadConfigFile(const std::string& path, const flags::Values& values, Config& config) {
   auto text = os::ReadFile(path, kFileLimit);
   if (absl::IsNotFound(text.status())) return absl::OkStatus();
   if (!text.ok()) return Annotate(text.status(), "failed to read the configuration");
   auto file = ReadToml(*text);
   if (!file.ok()) return InvalidArgument("failed to parse config: ", path, ": ", Message(file.status()));
   if (!file->unknown.empty()) return InvalidArgument(path, ": unknown key ", Joined(file->unknown));
-  if (const bool* enabled = [&]() -> const bool* {
-        const Table* worker = Get<Table>(file->table, "worker");
-        const Table* containerd = worker == nullptr ? nullptr : Get<Table>(*worker, "containerd");
-        return containerd == nullptr ? nullptr : Get<bool>(*containerd, "enabled");
-      }();
-      enabled != nullptr && *enabled) {
-    return Unimplemented(path, ": the containerd worker is not built yet (leave out worker.containerd.enabled = true)");
-  }
+  BK_TRY(std::optional<bool> containerd, ContainerdWanted(values, file->table));
+  if (containerd.value_or(false)) return Unimplemented(path, ": the containerd worker is not built yet (leave out worker.containerd.enabled = true)");
+  // Settings of a worker that is switched off mean nothing, here as in the reference.
+  if (containerd) std::erase_if(file->not_built, [](const std::string& key) { return key.starts_with("worker.containerd."); });
   if (!file->not_built.empty()) return Unimplemented(path, ": not built yet: ", Joined(file->not_built));
   absl::Status applied = ApplyFile(file->table, config);
   return applied.ok() ? applied : Annotate(applied, path);
@@ -103,7 +108,7 @@ absl::StatusOr<Parsed> Parse(const std::vector<std::string>& args, const Surroun
   config.rootless = config.oci.rootless = here.in_user_namespace;
   config.cdi_spec_dirs = {"/etc/cdi", "/var/run/cdi", "/etc/buildkit/cdi"};
   config.log_level = values.String("log-level");  // $BUILDKITD_LOG_LEVEL or the default
-  BK_RETURN_IF_ERROR(ReadConfigFile(values.String("config"), config));
+  BK_RETURN_IF_ERROR(ReadConfigFile(values.String("config"), values, config));
   BK_RETURN_IF_ERROR(ApplyFlags(values, config));
   config.otel_socket_is_default = config.otel_socket_path == paths.otel_socket;
   BK_RETURN_IF_ERROR(Check(config, here));

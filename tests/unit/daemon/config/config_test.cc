@@ -53,6 +53,10 @@ TEST_CASE("flags and keys that are not built are refused by name") {
   CHECK(Has(ErrorOf(ParseWith("[history]\nmaxEntries = 5\n")), "not built yet: history.maxEntries (line 2"));
   CHECK(Has(ErrorOf(ParseWith("[worker.containerd]\nenabled = true\n")), "not built yet"));
   CHECK(ParseWith("[worker.containerd]\nenabled = false\n").ok());
+  CHECK(Has(ErrorOf(ParseWith("[worker.containerd]\ngc = true\n")), "not built yet: worker.containerd.gc"));
+  CHECK(ParseWith("[worker.containerd]\nenabled = false\ngc = true\n[[worker.containerd.gcpolicy]]\nall = true\n").ok());
+  CHECK(Has(ErrorOf(ParseWith("[worker.containerd]\nenabled = false\ngc = 5\n")), "line 3"));
+  CHECK(ParseWith("[worker.containerd]\nenabled = true\ngc = true\n", {"--containerd-worker=false"}).ok());
 }
 
 TEST_CASE("flags and keys that nobody knows are unknown") {
