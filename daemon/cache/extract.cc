@@ -68,7 +68,8 @@ absl::Status Manager::FetchOne(const CancelToken& cancel, const FetchContext& fe
 absl::Status Manager::ExtractOne(const CancelToken& cancel, const FetchContext& fetch, const RecordPtr& record) {
   BK_TRY(Permit turn, record->work.Acquire(cancel));
   if (record->state != RecordState::kLazy) return absl::OkStatus();
-  auto task = fetch.progress.Start(StrCat("extracting ", record->blob.digest.str()), "extracting");
+  const char* kind = record->merged ? "merging" : "extracting";
+  auto task = fetch.progress.Start(record->merged ? kind : StrCat(kind, " ", record->blob.digest.str()), kind);
   snapshotter::SnapshotId snapshot = next_snapshot_++;
   absl::Status status = Unpack(cancel, record, snapshot, SnapshotChain(record->parent));
   if (status.ok()) status = db_->Run("UPDATE records SET snapshot=?, state=?, size=-1 WHERE id=?", {snapshot, static_cast<int64_t>(RecordState::kCommitted), record->id});

@@ -137,6 +137,7 @@ absl::StatusOr<ImmutablePtr> Manager::GetByBlob(const CancelToken& cancel, const
   record->blob = descriptor;
   record->diff_id = diff_id;
   record->description = options.description;
+  record->merged = options.merged;
   record->created_ns = solver::NowNs();
   record->handles = 1;
   RecordPtr known = table_.With([&](Table& table) -> RecordPtr {

@@ -19,6 +19,7 @@ absl::StatusOr<ImmutablePtr> Manager::Merge(const CancelToken& cancel, const std
     for (const Layer& layer : layers) {
       NewOptions copy = options;
       copy.description = layer.description;
+      copy.merged = true;
       BK_ASSIGN(merged, GetByBlob(cancel, layer.descriptor, layer.diff_id, merged, layer.fetch, copy));
     }
   }

@@ -39,6 +39,7 @@ struct Record {
   int handles = 0;       // live refs
   int children = 0;      // records on top
   bool doomed = false;   // goes with its last handle
+  bool merged = false;   // told as "merging" while it is extracted
   BlobFetcher fetch;
   Semaphore work{1};  // held while its snapshot or blob is made
 };

@@ -98,6 +98,7 @@ struct NewOptions {
   std::string description;
   RecordType type = RecordType::kRegular;
   bool retain = false;  // keep the mutable record when its handle ends (cache mounts, local sources)
+  bool merged = false;  // of a merge: said of it while it is extracted
 };
 
 struct UsageRecord {

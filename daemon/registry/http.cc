@@ -108,7 +108,6 @@ size_t OnRead(char* buffer, size_t, size_t size, void* user) {
     count = request.body.copy(buffer, size, static_cast<size_t>(exchange.sent));
   }
   exchange.sent += static_cast<int64_t>(count);
-  if (request.on_sent) request.on_sent(exchange.sent);
   return count;
 }
 

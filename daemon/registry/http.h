@@ -39,7 +39,6 @@ struct HttpRequest {
   // Called once with status and headers of the final answer, before its body. An error ends the request.
   std::function<absl::Status(const HttpResponse&)> on_head;
   std::function<absl::Status(std::string_view)> sink;  // takes the body of a 2xx answer
-  std::function<void(int64_t)> on_sent;                // bytes of the body sent so far
 };
 
 class HttpClient {

@@ -18,15 +18,14 @@ class Push {
  public:
   Push(Repository repository, content::ContentStore& content) : repository_(std::move(repository)), content_(content) {}
 
-  absl::Status Blob(const CancelToken& cancel, const cache::FetchContext& context, const Descriptor& descriptor) {
+  absl::Status Blob(const CancelToken& cancel, const Descriptor& descriptor) {
     BK_TRY(bool exists, Exists(cancel, "blobs", descriptor.digest.str(), descriptor.digest));
     if (exists) return absl::OkStatus();
-    auto task = context.progress.Start(descriptor.digest.str());
     absl::Status status;
     // An upload cannot be resumed after the connection broke in the middle of one request: a new one is begun.
     for (int attempt = 0; attempt <= kMaxRepetitions; attempt++) {
       if (attempt > 0) BK_RETURN_IF_ERROR(repository_.BackOff(cancel, attempt - 1, nullptr));
-      status = Upload(cancel, descriptor, task);
+      status = Upload(cancel, descriptor);
       if (!absl::IsUnavailable(status)) break;
     }
     return Annotate(status, StrCat("failed to push ", repository_.name()));
@@ -67,7 +66,7 @@ class Push {
     return first == repository_.path() ? "" : first;
   }
 
-  absl::Status Upload(const CancelToken& cancel, const Descriptor& descriptor, solver::VertexProgress::Task& task) {
+  absl::Status Upload(const CancelToken& cancel, const Descriptor& descriptor) {
     const Endpoint& endpoint = repository_.own();
     HttpRequest post;
     post.method = "POST";
@@ -93,7 +92,6 @@ class Push {
     put.headers = {{"Content-Type", "application/octet-stream"}};
     put.body_fd = blob.get();
     put.body_size_bytes = descriptor.size;
-    put.on_sent = [&](int64_t sent) { task.Update(sent, descriptor.size); };
     BK_TRY(HttpResponse done, repository_.Exchange(cancel, endpoint, put));
     return done.status > 299 ? UnexpectedStatus(put, done) : absl::OkStatus();
   }
@@ -121,7 +119,7 @@ absl::Status Registry::Push(const CancelToken& cancel, const cache::FetchContext
       uploads.Run([&, this] {
         auto slot = TransferSlots(ref.domain()).Acquire(stop.token());
         absl::Status status = slot.status();
-        if (slot.ok()) status = push.Blob(stop.token(), context, blob);
+        if (slot.ok()) status = push.Blob(stop.token(), blob);
         if (status.ok()) return;
         failure.With([&](absl::Status& first) { first.Update(status); });
         stop.Cancel();

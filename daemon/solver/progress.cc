@@ -3,6 +3,11 @@
 #include <ctime>
 
 namespace bk::solver {
+namespace {
+
+constexpr int64_t kUpdateEveryNs = 100'000'000;
+
+}  // namespace
 
 int64_t NowNs() {
   timespec now;
@@ -37,7 +42,8 @@ VertexProgress::Task::Task(Task&& other) noexcept
       name_(std::move(other.name_)),
       started_ns_(other.started_ns_),
       current_(other.current_),
-      total_(other.total_) {}
+      total_(other.total_),
+      told_ns_(other.told_ns_) {}
 
 VertexProgress::Task::~Task() {
   if (owner_ != nullptr) owner_->Report(id_, name_, current_, total_, started_ns_, true);
@@ -46,6 +52,9 @@ VertexProgress::Task::~Task() {
 void VertexProgress::Task::Update(int64_t current, int64_t total) {
   current_ = current;
   total_ = total;
+  int64_t now = NowNs();
+  if (now - told_ns_ < kUpdateEveryNs) return;
+  told_ns_ = now;
   owner_->Report(id_, name_, current, total, started_ns_, false);
 }
 

@@ -89,12 +89,14 @@ class VertexProgress {
     Task(Task&& other) noexcept;
     Task& operator=(Task&&) = delete;
     ~Task();
+    // Told every 100 ms at most; the end tells the last one.
     void Update(int64_t current, int64_t total);
 
    private:
     const VertexProgress* owner_;
     std::string id_, name_;
     int64_t started_ns_, current_ = 0, total_ = 0;
+    int64_t told_ns_ = 0;
   };
   Task Start(std::string id, std::string name = "") const { return Task(this, std::move(id), std::move(name)); }
 

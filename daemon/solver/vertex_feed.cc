@@ -11,7 +11,7 @@ class FeedSink : public ProgressSink {
  public:
   explicit FeedSink(std::shared_ptr<VertexFeed> feed) : feed_(std::move(feed)) {}
   void Vertex(const VertexEvent& event) override { feed_->Say(event); }
-  void Status(const StatusEvent& event) override { feed_->Say(event); }
+  void Status(const StatusEvent& event) override { feed_->SayStatus(event); }
   void Log(const LogEvent& event) override { feed_->Say(event); }
   void Warning(const WarningEvent& event) override { feed_->Say(event); }
 
@@ -51,22 +51,51 @@ std::vector<std::string> VertexFeed::SessionIds() const {
   return ids;
 }
 
-void VertexFeed::Say(ProgressEvent event) {
+void VertexFeed::Tell(State& s, ProgressEvent event) {
   auto shared = std::make_shared<const ProgressEvent>(std::move(event));
+  for (const auto& job : s.jobs) job->events->Add(shared);
+  s.said.push_back(std::move(shared));
+}
+
+void VertexFeed::Say(ProgressEvent event) {
+  state_.With([&](State& s) { Tell(s, std::move(event)); });
+}
+
+void VertexFeed::SayStatus(const StatusEvent& status) {
+  VertexEvent vertex = Describe();
   state_.With([&](State& s) {
-    for (const auto& job : s.jobs) job->events->Add(shared);
-    s.said.push_back(std::move(shared));
+    bool ended = status.completed_ns != 0, known = s.open.contains(status.id);
+    if (!ended && !known) {
+      if (s.running == 0 && s.open.empty()) {
+        vertex.started_ns = s.reopened_ns = status.started_ns;
+        Tell(s, vertex);
+      }
+      s.open.insert(status.id);
+    }
+    Tell(s, status);
+    if (!ended || !known) return;
+    s.open.erase(status.id);
+    if (!s.open.empty() || s.reopened_ns == 0) return;
+    vertex.started_ns = std::exchange(s.reopened_ns, 0);
+    vertex.completed_ns = status.completed_ns;
+    Tell(s, vertex);
   });
 }
 
 absl::Status VertexFeed::Around(const std::function<absl::Status()>& work) {
   VertexEvent event = Describe();
   event.started_ns = NowNs();
-  Say(event);
+  state_.With([&](State& s) {
+    s.running++;
+    Tell(s, event);
+  });
   absl::Status status = work();
   event.completed_ns = NowNs();
   event.error = Message(status);
-  Say(std::move(event));
+  state_.With([&](State& s) {
+    s.running--;
+    Tell(s, std::move(event));
+  });
   return status;
 }
 

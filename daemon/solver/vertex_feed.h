@@ -4,6 +4,8 @@
 #pragma once
 
 #include <memory>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "base/guarded.h"
@@ -22,6 +24,9 @@ class VertexFeed : public std::enable_shared_from_this<VertexFeed> {
   // Of the builds that want the vertex now, in the order they came.
   std::vector<std::string> SessionIds() const;
   void Say(ProgressEvent event);
+  // Work that is told after the vertex ended (a layer that is pulled when a later step needs it) opens it once more, until
+  // the last piece of such work ends, so that its time is seen.
+  void SayStatus(const StatusEvent& event);
   // The vertex with no times yet.
   VertexEvent Describe() const;
   // Emits started now and completed at the end of `work`.
@@ -34,7 +39,11 @@ class VertexFeed : public std::enable_shared_from_this<VertexFeed> {
   struct State {
     std::vector<std::shared_ptr<JobState>> jobs;
     std::vector<ProgressEventPtr> said;
+    int running = 0;             // Around
+    std::set<std::string> open;  // pieces of work
+    int64_t reopened_ns = 0;     // 0: it is not
   };
+  static void Tell(State& state, ProgressEvent event);
   const VertexPtr vertex_;
   Guarded<State> state_;
 };

@@ -88,7 +88,8 @@ class Puller {
     if (descriptor.size > kMaxDocumentBytes) {
       return ResourceExhausted(descriptor.digest.str(), " of ", ref_.str(), " exceeds the limit of ", kMaxDocumentBytes, " bytes");
     }
-    BK_RETURN_IF_ERROR(origin_.Fetch(cancel_, context_, ref_, descriptor));
+    cache::FetchContext quiet{context_.session_ids, {}};  // only layers are worth a line
+    BK_RETURN_IF_ERROR(origin_.Fetch(cancel_, quiet, ref_, descriptor));
     return content_.Read(descriptor.digest, kMaxDocumentBytes);
   }
 

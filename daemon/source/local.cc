@@ -10,7 +10,6 @@
 namespace bk::source {
 namespace {
 
-constexpr int64_t kReportEveryNs = 100'000'000;
 constexpr char kDiffCopy[] = "/moby.filesync.v1.FileSync/DiffCopy";
 
 void WriteList(GoJsonWriter& w, const char* key, const StringList& list) {
@@ -132,20 +131,12 @@ class LocalInstance final : public SourceInstance {
     BK_TRY(HashObserver observer, HashObserver::Begin(tree));
     BK_TRY(std::unique_ptr<fsutil::Stream> stream, client.OpenFileSync(cancel, request));
     auto task = context.progress.Start("transferring " + id_.name + ":", "transferring");
-    int64_t reported_ns = 0, last_bytes = 0;
     fsutil::ReceiveOptions options;
     options.differ = id_.differ_none ? fsutil::Differ::kNone : fsutil::Differ::kMetadata;
     options.observer = &observer;
     if (id_.metadata_only) BK_ASSIGN(options.metadata_exception, MetadataException());
-    options.progress = [&](int64_t bytes) {
-      last_bytes = bytes;
-      int64_t now = solver::NowNs();
-      if (now - reported_ns < kReportEveryNs) return;
-      reported_ns = now;
-      task.Update(bytes, 0);
-    };
+    options.progress = [&](int64_t bytes) { task.Update(bytes, 0); };
     absl::Status status = fsutil::ReceiveTree(cancel, *stream, dir.path(), options);
-    task.Update(last_bytes, 0);
     if (!status.ok()) stream->Cancel();
     return status.ok() ? observer.Finish() : status;
   }

@@ -51,10 +51,12 @@ class Receiver {
       BK_TRY(bool more, stream_.Receive(packet));
       if (!more) return over_ && finished_ ? absl::OkStatus() : Unknown("EOF");
       if (over_) continue;
+      received_ += static_cast<int64_t>(packet.ByteSizeLong());
+      if (options_.progress) options_.progress(received_);
       switch (packet.type()) {
         case Packet::PACKET_ERR: return Unknown("error from sender: ", packet.data());
         case Packet::PACKET_STAT: BK_RETURN_IF_ERROR(Listed(packet)); break;
-        case Packet::PACKET_DATA: BK_RETURN_IF_ERROR(Data(packet)); break;
+        case Packet::PACKET_DATA: BK_RETURN_IF_ERROR(writer_.Data(packet.id(), packet.data())); break;
         case Packet::PACKET_FIN: over_ = true; break;
         default: break;
       }
@@ -133,12 +135,6 @@ class Receiver {
       if (options_.observer != nullptr) BK_RETURN_IF_ERROR(options_.observer->Deleted(path));
     }
     return absl::OkStatus();
-  }
-
-  absl::Status Data(const Packet& packet) {
-    received_ += static_cast<int64_t>(packet.data().size());
-    if (options_.progress) options_.progress(received_);
-    return writer_.Data(packet.id(), packet.data());
   }
 
   // All data is there.

@@ -41,7 +41,7 @@ struct ReceiveOptions {
   Differ differ = Differ::kMetadata;  // kNone: everything is asked for again
   bool merge = false;                 // nothing is compared, everything asked for, nothing removed
   std::function<bool(Stat&)> filter;  // may change a Stat; false leaves it out (asked about deletions with the path alone)
-  std::function<void(int64_t)> progress;  // bytes received so far
+  std::function<void(int64_t)> progress;  // bytes of packets received so far
   // Metadata-only transfers: the entries that are received nevertheless; of the others only kMetadataFile tells.
   std::function<bool(const Stat&)> metadata_exception;
   ChangeObserver* observer = nullptr;

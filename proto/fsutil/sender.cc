@@ -43,7 +43,13 @@ class Sender {
 
  private:
   absl::Status Send(const Packet& packet) {
-    return lock_.With([&](int&) { return stream_.Send(packet); });
+    return sent_.With([&](int64_t& sent) {
+      BK_RETURN_IF_ERROR(stream_.Send(packet));
+      if (!packet.has_stat() && packet.data().empty()) return absl::OkStatus();
+      sent += static_cast<int64_t>(packet.ByteSizeLong());
+      if (progress_) progress_(sent);
+      return absl::OkStatus();
+    });
   }
 
   absl::Status List() {
@@ -106,8 +112,6 @@ class Sender {
         if (n == 0) break;
         packet.set_data(buffer.data(), static_cast<size_t>(n));
         BK_RETURN_IF_ERROR(Send(packet));
-        sent_ += n;
-        if (progress_) progress_(sent_);
       }
     }
     packet.clear_data();
@@ -118,9 +122,8 @@ class Sender {
   Stream& stream_;
   const TreeSource& source_;
   const std::function<void(int64_t)>& progress_;
-  Guarded<int> lock_;
+  Guarded<int64_t> sent_;  // also: one packet at a time
   Guarded<std::map<uint32_t, std::string>> files_;
-  int64_t sent_ = 0;
 };
 
 }  // namespace

@@ -9,7 +9,8 @@
 
 namespace bk::fsutil {
 
-// Sends `root`. Returns when the receiver said FIN. `progress` is told the bytes sent so far.
+// Sends `root`. Returns when the receiver said FIN. `progress` is told the bytes of entries and data sent
+// so far, one call at a time.
 absl::Status SendTree(const CancelToken& cancel, Stream& stream, const std::string& root, const WalkOptions& options, const std::function<void(int64_t)>& progress = nullptr);
 
 // A tree whose entries are made by the caller: `visit` order as Walk; `open` gives a file's content by path.
