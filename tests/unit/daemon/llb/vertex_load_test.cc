@@ -5,6 +5,7 @@
 #include "daemon/llb/load/op_check.h"
 #include "daemon/llb/load/op_codec.h"
 #include "tests/unit/daemon/llb/definitions.h"
+#include "tests/unit/support/scale.h"
 
 using namespace bk;
 using namespace bk::llb;
@@ -30,13 +31,13 @@ struct RefusingFactory : ops::OpFactory {
 
 }  // namespace
 
-TEST_CASE("a chain of 100,000 ops loads, and ends, without recursion") {
+TEST_CASE("a long chain of ops loads, and ends, without recursion") {
   DefinitionWriter writer;
   std::string last = writer.Source("docker-image://docker.io/library/busybox:latest");
-  for (int i = 0; i < 100'000; i++) last = writer.Add(DefinitionWriter::Exec("x"), {last});
+  for (int i = 0; i < test::kLarge; i++) last = writer.Add(DefinitionWriter::Exec("x"), {last});
   auto loaded = Load(writer.Finish(last));
   REQUIRE(loaded.ok());
-  CHECK(loaded->ops.size() == 100'001);
+  CHECK(loaded->ops.size() == test::kLarge + 1);
   solver::VertexPtr root = loaded->root.vertex;
   *loaded = {};
   root.reset();

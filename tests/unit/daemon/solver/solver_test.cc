@@ -6,6 +6,7 @@
 
 #include "daemon/solver/memory_storage.h"
 #include "tests/unit/support/solver_fakes.h"
+#include "tests/unit/support/scale.h"
 
 namespace bk::solver {
 namespace {
@@ -311,8 +312,8 @@ VertexPtr Chain(int length) {
   return below;
 }
 
-TEST_CASE("a chain of 100,000 steps is built, and found again in the cache") {
-  constexpr int kLength = 100'000;
+TEST_CASE("a long chain of steps is built, and found again in the cache") {
+  constexpr int kLength = test::kLarge;
   World world;
   {
     auto job = *world.solver->NewJob("first");

@@ -3,6 +3,7 @@
 #include "daemon/solver/cache_keys.h"
 #include "daemon/solver/memory_storage.h"
 #include "tests/unit/support/solver_fakes.h"
+#include "tests/unit/support/scale.h"
 
 namespace bk::solver {
 namespace {
@@ -39,7 +40,7 @@ TEST_CASE("what belongs to one session is never persisted") {
 TEST_CASE("removing the only result of a long chain of keys forgets the chain") {
   Told told;
   MemoryCacheKeyStorage storage(&told);
-  constexpr int kLength = 100'000;
+  constexpr int kLength = test::kLarge;
   for (int i = 0; i < kLength; i++) storage.AddLink(StrCat("k", i), {0, 0, "d", ""}, StrCat("k", i + 1));
   storage.AddResult(StrCat("k", kLength), {"r", 1});
   storage.AddResult("k10", {"kept", 1});

@@ -1,4 +1,5 @@
 #include "proto/llb/state.h"
+#include "tests/unit/support/scale.h"
 
 #include <doctest/doctest.h>
 
@@ -28,13 +29,13 @@ TEST_CASE("the empty tree has an empty definition") {
   CHECK(graph.Marshal(llb::State::Scratch(graph).output(), kLinux)->def_size() == 0);
 }
 
-TEST_CASE("a chain of 100,000 operations is written without recursion") {
+TEST_CASE("a long chain of operations is written without recursion") {
   llb::Graph graph;
   llb::State state = llb::State::Scratch(graph);
-  for (int i = 0; i < 100000; i++) state = state.File({llb::MakeDirStep("/d", 0755, false, std::nullopt, std::nullopt)}, {});
+  for (int i = 0; i < test::kLarge; i++) state = state.File({llb::MakeDirStep("/d", 0755, false, std::nullopt, std::nullopt)}, {});
   auto definition = graph.Marshal(state.output(), kLinux);
   REQUIRE(definition.ok());
-  CHECK(definition->def_size() == 100001);
+  CHECK(definition->def_size() == test::kLarge + 1);
 }
 
 TEST_CASE("copies of an environment do not see each other") {
