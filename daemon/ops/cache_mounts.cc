@@ -133,7 +133,7 @@ absl::StatusOr<cache::MutablePtr> CacheMounts::FindOrMake(const CancelToken& can
 }
 
 void CacheMounts::End(const std::string& key, TreePtr tree) {
-  if (state_.With([&](State& s) { return tree->uses > 1 ? (tree->uses--, true) : false; })) return;
+  if (state_.With([&](State&) { return tree->uses > 1 ? (tree->uses--, true) : false; })) return;
   // The tree is given back within the key's turn: whoever comes next finds it free.
   Turn turn(state_, key);
   bool last = false, dropped = false;

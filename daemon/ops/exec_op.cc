@@ -19,7 +19,7 @@ class ExecOp : public OpBase {
 
   absl::StatusOr<solver::CacheMap> GetCacheMap(const CancelToken&, solver::OpContext&, int) override {
     BK_TRY(MapPlan plan, PlanExec(op(), request_.platform, inputs()));
-    return MakeCacheMap(plan);
+    return MakeCacheMap(plan, parts_.worker_id);
   }
 
   absl::StatusOr<std::vector<solver::ResultPtr>> Exec(const CancelToken& cancel, solver::OpContext& context, const std::vector<solver::ResultPtr>& inputs) override {
@@ -31,6 +31,7 @@ class ExecOp : public OpBase {
     if (!mounts.ok()) return BuildError(mounts.status());
     auto process = Process(cancel, fetch);
     if (!process.ok()) return BuildError(process.status());
+    BK_RETURN_IF_ERROR(BuildError(CheckPlatform(mounts->root, *process)));
     process->readonly_root = mounts->readonly_root;
     process->trace_socket = parts_.trace_socket;
     BK_RETURN_IF_ERROR(RunStep(cancel, context, *mounts, *process));
@@ -47,7 +48,17 @@ class ExecOp : public OpBase {
     for (const pb::CDIDevice& device : op().cdidevices()) {
       if (!device.optional()) return Unimplemented("CDI devices are not built yet (", device.name(), ")");
     }
-    return CheckCanRun(request_.platform, HostPlatform());
+    return absl::OkStatus();
+  }
+
+  // A foreign platform without emulator is refused before the runtime fails without a reason, unless the program turns out
+  // to be for this machine.
+  absl::Status CheckPlatform(const std::vector<os::Mount>& root, const exec::ProcessSpec& process) const {
+    absl::Status supported = CheckCanRun(request_.platform, HostPlatform());
+    if (supported.ok() || request_.platform.os != HostPlatform().os) return supported;
+    BK_TRY(os::TempMount tree, os::TempMount::Make(root));
+    BK_TRY(os::RootDir dir, os::RootDir::Open(tree.path()));
+    return IsForThisMachine(dir, {process.args[0], process.env, process.cwd}) ? absl::OkStatus() : supported;
   }
 
   absl::StatusOr<exec::ProcessSpec> Process(const CancelToken& cancel, const cache::FetchContext& fetch) {

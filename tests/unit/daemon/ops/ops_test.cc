@@ -57,6 +57,7 @@ struct Fixture {
   FakeExecutor executor;
   FakeContext context;
   std::unique_ptr<OpFactory> factory;
+  Platform platform = HostPlatform();
   Fixture() {
     context.sessions = {"s"};
     OpParts parts;
@@ -67,7 +68,7 @@ struct Fixture {
   }
   absl::StatusOr<std::unique_ptr<solver::Op>> Make(pb::Op op, size_t inputs) {
     for (size_t i = 0; i < inputs; i++) op.add_inputs();
-    OpRequest request{std::make_shared<pb::Op>(std::move(op)), HostPlatform(), "name", {}};
+    OpRequest request{std::make_shared<pb::Op>(std::move(op)), platform, "name", {}};
     return factory->Make(request);
   }
   absl::StatusOr<std::vector<solver::ResultPtr>> Run(const pb::Op& op, const std::vector<cache::ImmutablePtr>& inputs) {
@@ -139,6 +140,22 @@ TEST_CASE("exec: a listed exit code is success") {
   pb::Op op = Exec();
   op.mutable_exec()->mutable_meta()->add_validexitcodes(3);
   CHECK(f.Run(op, {f.cache.Tree({})}).ok());
+}
+
+TEST_CASE("exec: on a foreign platform only programs for this machine run, and the words name the platform") {
+  Fixture f;
+  f.platform.architecture = "mips64";
+  pb::Op op = Exec();
+  op.mutable_exec()->mutable_meta()->set_args(0, "/bin/make");
+  auto base = f.cache.Tree({{"bin/make", "no program"}});
+  CHECK(Message(f.Run(op, {base}).status()).starts_with("no support for running processes with linux/mips64 platform"));
+  CHECK(f.executor.runs == 0);
+  CHECK(f.cache.state.writable == 0);
+  CHECK(f.cache.state.mounts == 0);
+  std::string make = f.cache.state.root + "/" + base->Id() + "/bin/make";
+  std::filesystem::copy_file("/proc/self/exe", make, std::filesystem::copy_options::overwrite_existing);
+  CHECK(f.Run(op, {base}).ok());
+  CHECK(f.executor.runs == 1);
 }
 
 TEST_CASE("exec: mounts in order of their targets, outputs in order of the mounts") {

@@ -2,8 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <fstream>
+
 #include "base/os/file.h"
 #include "daemon/ops/emulation.h"
+#include "tests/unit/daemon/ops/file/tree.h"
 
 namespace bk::ops {
 namespace {
@@ -82,6 +85,30 @@ TEST_CASE("foreign platforms need a registered emulator") {
   CHECK(CheckCanRun(arm64, amd64, dir.path()).ok());
   CHECK_FALSE(CheckCanRun(riscv, amd64, dir.path()).ok());
   CHECK_FALSE(CheckCanRun(windows, amd64, dir.path()).ok());
+}
+
+TEST_CASE("a program says itself which machine it is for, whatever its image names") {
+  file::test::Tree tree;
+  auto elf = [](unsigned machine) { return std::string("\177ELF\2\1\1") + std::string(11, '\0') + std::string{static_cast<char>(machine & 255), static_cast<char>(machine >> 8)}; };
+  std::string own(20, '\0');
+  std::ifstream("/proc/self/exe").read(own.data(), 20);
+  tree.File("bin/own", own, 0755);
+  tree.File("bin/foreign", elf(0xf3ff), 0755);
+  tree.File("bin/data", own, 0644);
+  tree.File("bin/script", "#! /bin/link -e\n", 0755);
+  tree.File("bin/loop", "#!/bin/loop\n", 0755);
+  tree.File("bin/short", "\177ELF", 0755);
+  tree.File("bin/text", "x", 0755);
+  tree.File("opt/own", elf(0xf3ff), 0755);
+  tree.Link("bin/link", "/bin/own");
+  auto runs = [&](const std::string& name, std::vector<std::string> env = {}, const std::string& cwd = "/") { return IsForThisMachine(tree.root(), {name, std::move(env), cwd}); };
+  CHECK(runs("own"));
+  CHECK(runs("/bin/own"));
+  CHECK(runs("./own", {}, "/bin"));
+  CHECK(runs("script"));
+  CHECK(runs("../../bin/own"));
+  CHECK_FALSE(runs("own", {"PATH=/nosuch:/opt:/bin"}));
+  for (const char* name : {"foreign", "data", "loop", "short", "text", "nosuch", "/bin", "./own"}) CHECK_FALSE(runs(name));
 }
 
 }  // namespace
