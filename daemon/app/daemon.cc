@@ -155,13 +155,15 @@ absl::Status Daemon::Rooms::MakeEngine() {
   registry = std::make_unique<registry::Registry>(registry::Registry::Options{.hosts = HostConfigsOf(config), .sessions = &sessions, .content = &store->content()});
   sources = source::MakeSourceManager({.registry = registry.get(), .sessions = &sessions, .cache = &store->manager(), .content = &store->content()});
   if (config.oci.max_parallelism > 0) parallelism = std::make_unique<Semaphore>(config.oci.max_parallelism);
+  BK_TRY(std::string worker_id, WorkerId(config.root));
   ops = ops::MakeOpFactory({.cache = &store->manager(),
                             .sources = sources.get(),
                             .sessions = &sessions,
                             .executor = executor.get(),
                             .parallelism = parallelism.get(),
                             .trace_socket = config.otel_socket_path,
-                            .state_dir = config.root});
+                            .state_dir = config.root,
+                            .worker_id = worker_id});
   results = std::make_unique<ops::RefResultStorage>(&store->manager());
   solver = std::make_unique<solver::Solver>(&store->keys(), results.get());
   exporters = exporter::MakeExporters({.content = &store->content(), .leases = &store->leases(), .sessions = &sessions, .registry = registry.get(), .temp_dir = config.root + "/tmp"});

@@ -6,7 +6,7 @@
 
 namespace bk::ops {
 
-// Content functions go to cache::Checksum, preprocessing to ImmutableRef::Extract.
-solver::CacheMap MakeCacheMap(const MapPlan& plan);
+// Content functions go to cache::Checksum, preprocessing to ImmutableRef::Extract. `worker_id` names refs in errors.
+solver::CacheMap MakeCacheMap(const MapPlan& plan, const std::string& worker_id = "");
 
 }  // namespace bk::ops

@@ -148,7 +148,7 @@ class FileOp : public OpBase {
 
   absl::StatusOr<solver::CacheMap> GetCacheMap(const CancelToken&, solver::OpContext&, int) override {
     BK_TRY(MapPlan plan, PlanFile(request_.op->file(), inputs()));
-    return MakeCacheMap(plan);
+    return MakeCacheMap(plan, parts_.worker_id);
   }
 
   absl::StatusOr<std::vector<solver::ResultPtr>> Exec(const CancelToken& cancel, solver::OpContext& context, const std::vector<solver::ResultPtr>& inputs) override {

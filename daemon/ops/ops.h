@@ -26,6 +26,7 @@ struct OpParts {
   Semaphore* parallelism = nullptr;  // null: no limit (max-parallelism)
   std::string trace_socket;          // path of the trace socket that steps see; "" = none
   std::string state_dir;             // <root> of the worker, for temporary files of steps
+  std::string worker_id;             // names refs in errors: WORKER::REF
 };
 
 // One loaded op (daemon/llb/vertex_load.h made and checked it).

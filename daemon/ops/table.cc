@@ -30,7 +30,7 @@ class TableFactory : public OpFactory {
       if (row.make == nullptr) return Unimplemented("op of kind ", row.name, " is not built yet");
       return row.make(parts_, request);
     }
-    return InvalidArgument("op has no kind that this daemon knows");
+    return Unknown("no support for <nil>");  // of the reference, for an op that says nothing
   }
   absl::Status DropCacheMounts(const CancelToken& cancel, const std::string& id, bool on_input) override { return cache_mounts_.Drop(cancel, id, on_input); }
 

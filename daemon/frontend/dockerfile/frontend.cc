@@ -214,7 +214,7 @@ absl::StatusOr<frontend::Result> DockerfileFrontend::Solve(const CancelToken& ca
   if (forwarded) return *std::move(forwarded);
   BK_RETURN_IF_ERROR(caps);
   if (auto request = opts.find("requestid"); request != opts.end()) {
-    absl::Status status = Unimplemented("unsupported request ", request->second);
+    absl::Status status = Unknown("unsupported request ", request->second);
     AddDetail(status, {"errdefs.Subrequest", StrCat("{\"name\":", GoJsonString(request->second), "}")});
     return status;
   }

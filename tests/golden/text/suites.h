@@ -26,6 +26,9 @@ absl::Status RunPattern(const Json& c, const std::string& dir);
 bool IsPatternCase(const Json& line);
 void NotePatternTree(const Json& line);
 
+absl::Status RunApiErrors(const Json& c, const std::string& dir);
+absl::Status RunBuildFail(const Json& c, const std::string& dir);
+
 absl::Status RunUnits(const Json& c, const std::string& dir);
 
 }  // namespace bk::golden::text

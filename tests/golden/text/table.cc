@@ -12,6 +12,8 @@ constexpr Suite kSuites[] = {
     {"text/env", &text::RunEnv, &text::IsEnvCase},
     {"text/filters", &text::RunFilters, &text::IsFiltersCase, &text::NoteFilterObjects},
     {"text/pattern", &text::RunPattern, &text::IsPatternCase, &text::NotePatternTree},
+    {"text/apierrors", &text::RunApiErrors},
+    {"text/buildfail", &text::RunBuildFail},
     {"text/units", &text::RunUnits},
     {"text/progress/scenarios", &text::RunProgress},
     {"text/progress/captured", &text::RunProgress},

@@ -402,7 +402,7 @@ TEST_CASE("kinds that are not built and ops without meaning are refused by name"
   pb::Op build;
   build.mutable_build();
   CHECK(Message(f.Make(build, 0).status()) == "op of kind build is not built yet");
-  CHECK(absl::IsInvalidArgument(f.Make(pb::Op(), 0).status()));
+  CHECK(Message(f.Make(pb::Op(), 0).status()) == "no support for <nil>");
   pb::Op exec;
   exec.mutable_exec()->mutable_meta();
   CHECK(Message(f.Make(exec, 0).status()) == "invalid exec op with no args");

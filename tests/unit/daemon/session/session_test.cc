@@ -164,11 +164,10 @@ TEST_CASE("a call in flight fails when the client goes away, and the session is 
   CHECK(absl::IsNotFound(sessions.Get(CancelToken::Never(), "one", true).status()));
 }
 
-TEST_CASE("a session without an id is refused") {
+TEST_CASE("a session without an id is no session of the empty id") {
   ConnectedSessions sessions;
-  Guarded<Lane> in, out;
-  DaemonStream stream(&in, &out);
-  CHECK(absl::IsInvalidArgument(sessions.Serve(CancelToken::Never(), stream, {})));
+  Client client(sessions, "");
+  CHECK(absl::IsNotFound(sessions.Get(CancelToken::Never(), "", true).status()));
 }
 
 TEST_CASE("a client that answers no health check is given up after the time it asked for") {
