@@ -73,7 +73,7 @@ int RunBuildctl(const std::vector<std::string>& args) {
   std::fputs(parsed.out.c_str(), stdout);
   std::fputs(parsed.complaint.c_str(), stderr);
   absl::Status status = parsed.command != nullptr ? Run(parsed) : parsed.error;
-  if (std::fflush(stdout) != 0 && status.ok()) status = Unavailable("cannot write to stdout");
+  if ((std::fflush(stdout) != 0 || std::ferror(stdout) != 0) && status.ok()) status = Unavailable("cannot write to stdout");
   if (status.ok()) return parsed.exit_code;
   PrintError(stderr, status);
   return 1;

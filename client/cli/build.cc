@@ -16,6 +16,7 @@
 #include "client/cli/connect.h"
 #include "client/cli/metadata_file.h"
 #include "client/cli/verbs.h"
+#include "client/progress/terminal.h"
 #include "client/session/auth.h"
 #include "client/solve/export_targets.h"
 #include "client/solve/solve.h"
@@ -136,11 +137,11 @@ std::string ProgressMode(const Values& values) {
 // The answer of a subrequest goes to stdout: its text form if there is one.
 void PrintSubrequest(const Attributes& metadata) {
   if (auto text = metadata.find("result.txt"); text != metadata.end()) {
-    std::fwrite(text->second.data(), 1, text->second.size(), stdout);
+    Print(stdout, text->second);
     return;
   }
   for (const auto& [key, value] : metadata) {
-    if (key.starts_with(kResultPrefix)) std::fputs(StrCat(key, "\n", value, "\n").c_str(), stdout);
+    if (key.starts_with(kResultPrefix)) Print(stdout, StrCat(key, "\n", value, "\n"));
   }
 }
 

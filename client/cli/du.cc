@@ -5,6 +5,7 @@
 #include "client/cli/text_format.h"
 #include "client/cli/usage_print.h"
 #include "client/cli/verbs.h"
+#include "client/progress/terminal.h"
 #include "control/control.grpc.pb.h"
 
 namespace bk::client {
@@ -58,7 +59,7 @@ absl::Status Run(const CancelToken& cancel, const flags::Values& values) {
   std::sort(records.begin(), records.end(), [](const UsageRecord& a, const UsageRecord& b) { return std::pair(a.size(), a.id()) < std::pair(b.size(), b.id()); });
   BK_TRY(bool as_json, WantsJson(values));
   std::string text = as_json ? Json(records) : Text(records, values.Bool("verbose"), values.Strings("filter").empty());
-  std::fputs(text.c_str(), stdout);
+  Print(stdout, text);
   return absl::OkStatus();
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/digest.h"
+#include "client/progress/terminal.h"
 
 namespace bk::client {
 namespace {
@@ -103,9 +104,7 @@ std::string ErrorReport(const absl::Status& status) {
 }
 
 void PrintError(std::FILE* out, const absl::Status& status) {
-  std::string text = ErrorReport(status);
-  std::fwrite(text.data(), 1, text.size(), out);
-  std::fflush(out);
+  Print(out, ErrorReport(status));
 }
 
 }  // namespace bk::client

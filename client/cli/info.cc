@@ -3,6 +3,7 @@
 #include "client/cli/tab_writer.h"
 #include "client/cli/text_format.h"
 #include "client/cli/verbs.h"
+#include "client/progress/terminal.h"
 #include "control/control.grpc.pb.h"
 
 namespace bk::client {
@@ -36,7 +37,7 @@ absl::Status Run(const CancelToken& cancel, const flags::Values& values) {
   TabWriter table({0, 0, 1, ' '});
   table.Write(StrCat("BuildKit:\t", version.package(), " ", version.version(), " ", version.revision(), "\n"));
   if (!version.dockerfileversion().empty()) table.Write(StrCat("Dockerfile:\t", version.dockerfileversion(), "\n"));
-  std::fputs((as_json ? JsonText(version) : table.Flush()).c_str(), stdout);
+  Print(stdout, as_json ? JsonText(version) : table.Flush());
   return absl::OkStatus();
 }
 

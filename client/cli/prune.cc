@@ -3,6 +3,7 @@
 #include "client/cli/text_format.h"
 #include "client/cli/usage_print.h"
 #include "client/cli/verbs.h"
+#include "client/progress/terminal.h"
 #include "control/control.grpc.pb.h"
 #include "proto/wire/status_codec.h"
 
@@ -22,7 +23,7 @@ class Printer {
     if (json_) {
       GoJsonWriter w;
       WriteUsageJson(w, record);
-      return Put(WithoutHtmlEscapes(w.text()) + "\n");
+      return Print(stdout, WithoutHtmlEscapes(w.text()) + "\n");
     }
     if (verbose_) {
       WriteUsageVerbose(table_, record);
@@ -31,19 +32,15 @@ class Printer {
       WriteUsageRow(table_, record);
     }
     first_ = false;
-    Put(table_.Flush());
+    Print(stdout, table_.Flush());
   }
   void Finish() {
     if (json_) return;
     table_.Write(StrCat("Total:\t", FormatSize(total_), "\n"));
-    Put(table_.Flush());
+    Print(stdout, table_.Flush());
   }
 
  private:
-  static void Put(const std::string& text) {
-    std::fputs(text.c_str(), stdout);
-    std::fflush(stdout);
-  }
   bool verbose_, json_, first_ = true;
   int64_t total_ = 0;
   TabWriter table_;

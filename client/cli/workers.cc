@@ -6,6 +6,7 @@
 #include "client/cli/tab_writer.h"
 #include "client/cli/text_format.h"
 #include "client/cli/verbs.h"
+#include "client/progress/terminal.h"
 #include "control/control.grpc.pb.h"
 
 namespace bk::client {
@@ -172,7 +173,7 @@ absl::Status Run(const CancelToken& cancel, const flags::Values& values) {
       table.Write(StrCat(worker.id(), "\t", Platforms(worker), "\n"));
     }
   }
-  std::fputs((as_json ? JsonText(response) : table.Flush()).c_str(), stdout);
+  Print(stdout, as_json ? JsonText(response) : table.Flush());
   return absl::OkStatus();
 }
 

@@ -12,6 +12,7 @@
 #include "client/progress/interval.h"
 #include "client/progress/printer.h"
 #include "client/progress/status_json.h"
+#include "client/progress/terminal.h"
 
 namespace bk::client {
 namespace {
@@ -113,8 +114,11 @@ absl::StatusOr<std::unique_ptr<Display>> MakeDisplay(const std::string& mode, st
     std::fwrite(text.data(), 1, text.size(), out);
     std::fflush(out);
   };
-  auto printer = terminal && mode != "plain" ? MakeTtyPrinter(sink, [tty_fd] { return SizeOf(tty_fd); }, settings, "Building", "")
-                                             : MakePlainPrinter(sink, settings, "");
+  if (terminal && mode != "plain") {
+    return std::make_unique<Live>(MakeTtyPrinter(sink, [tty_fd] { return SizeOf(tty_fd); }, settings, "Building", ""), settings);
+  }
+  Sink harmless = [sink, filter = TerminalText()](std::string_view text) mutable { sink(filter.Pass(text)); };
+  auto printer = MakePlainPrinter(terminal ? harmless : sink, settings, "");
   return std::make_unique<Live>(std::move(printer), settings);
 }
 

@@ -13,14 +13,6 @@ constexpr int kMaxMove = 1 << 16;
 
 bool IsBlank(const std::string& cell) { return cell == " " || cell.empty(); }
 
-// True if `text` is the start of a sequence whose end may come later.
-bool IsUnfinished(std::string_view text) {
-  unsigned char first = static_cast<unsigned char>(text[0]);
-  size_t need = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc2 ? 2 : 1;
-  if (first >= 0xf5 || text.size() >= need) return false;
-  return std::all_of(text.begin() + 1, text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; });
-}
-
 }  // namespace
 
 LogWindow::LogWindow(int height, int width) : height_(std::max(height, 1)), width_(std::max(width, kMinWidth)) {}
@@ -36,7 +28,7 @@ void LogWindow::Write(std::string_view bytes) {
   }
   while (!bytes.empty()) {
     DecodedRune next = DecodeRune(bytes);
-    if (next.rune == kRuneError && next.width == 1 && IsUnfinished(bytes)) {
+    if (next.rune == kRuneError && next.width == 1 && IsUnfinishedRune(bytes)) {
       unread_ = bytes;
       return;
     }

@@ -42,6 +42,13 @@ bool IsControl(Rune rune) {
   return rune == 0x200e || rune == 0x200f || (rune >= 0x2028 && rune <= 0x202e) || (rune >= 0x2066 && rune <= 0x2069);
 }
 
+bool IsUnfinishedRune(std::string_view text) {
+  unsigned char first = static_cast<unsigned char>(text[0]);
+  size_t need = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc2 ? 2 : 1;
+  if (first >= 0xf5 || text.size() >= need) return false;
+  return std::all_of(text.begin() + 1, text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; });
+}
+
 EscapeFilter::Kind EscapeFilter::Next(Rune rune) {
   if (state_ == State::kText && rune != kEscape && rune != kCsiRune && !StartsStringC1(rune)) return Kind::kText;
   if (rune == '\n' && state_ != State::kText) {  // no sequence of a program that knows what it does

@@ -20,6 +20,8 @@ std::string Align(std::string_view left, std::string_view right, int width);
 
 // Runes that steer: C0, DEL, C1 and the bidirectional controls.
 bool IsControl(Rune rune);
+// True if `text` is the start of a UTF-8 sequence whose end may come later.
+bool IsUnfinishedRune(std::string_view text);
 
 // Passes over escape sequences, rune by rune; keeps its place between calls. A sequence of another kind than CSI ends at
 // the end of a line at the latest.

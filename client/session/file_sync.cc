@@ -2,24 +2,31 @@
 
 #include "client/session/metadata.h"
 #include "proto/fsutil/sender.h"
-#include "proto/wire/server_call.h"
+#include "proto/wire/status_codec.h"
 #include "session/filesync.grpc.pb.h"
 
 namespace bk::client {
 namespace {
 
 using fsutil::Packet;
-using PacketStream = wire::BidiStream<Packet, Packet>;
+using PacketStream = grpc::ServerReaderWriter<Packet, Packet>;
 
 class ServerStream : public fsutil::Stream {
  public:
-  explicit ServerStream(PacketStream& stream) : stream_(stream) {}
-  absl::Status Send(const Packet& packet) override { return stream_.Write(packet); }
-  absl::StatusOr<bool> Receive(Packet& packet) override { return stream_.Read(packet); }
+  ServerStream(grpc::ServerContext& context, PacketStream& stream) : context_(context), stream_(stream) {}
+  absl::Status Send(const Packet& packet) override {
+    // Entries of the list travel together, and so do the pieces of a file: an empty packet ends both, and sends what gRPC
+    // held back.
+    grpc::WriteOptions options;
+    if (packet.has_stat() || !packet.data().empty()) options.set_buffer_hint();
+    return stream_.Write(packet, options) ? absl::OkStatus() : Cancelled("context canceled");
+  }
+  absl::StatusOr<bool> Receive(Packet& packet) override { return stream_.Read(&packet); }
   absl::Status Finish() override { return absl::OkStatus(); }  // the status of the call says it
-  void Cancel() override { stream_.Cancel(); }
+  void Cancel() override { context_.TryCancel(); }
 
  private:
+  grpc::ServerContext& context_;
   PacketStream& stream_;
 };
 
@@ -28,18 +35,20 @@ std::vector<std::string> All(const Metadata& metadata, const std::string& key) {
   return it == metadata.end() ? std::vector<std::string>() : it->second;
 }
 
-class FileSync : public moby::filesync::v1::FileSync::CallbackService {
+// A thread of gRPC's own serves a transfer (its synchronous API): with the callback API each of the many small packets
+// costs two changes of thread.
+class FileSync : public moby::filesync::v1::FileSync::Service {
  public:
   explicit FileSync(std::map<std::string, std::string> directories) : directories_(std::move(directories)) {}
 
-  grpc::ServerBidiReactor<Packet, Packet>* DiffCopy(grpc::CallbackServerContext* context) override {
-    return wire::RunBidi<Packet, Packet>(tasks_, [this, metadata = ReadMetadata(*context)](const CancelToken& cancel, PacketStream& stream) {
-      return Send(cancel, stream, metadata);
-    });
+  grpc::Status DiffCopy(grpc::ServerContext* context, PacketStream* stream) override {
+    stream->SendInitialMetadata();  // a first message that is held back would wait for them for ever
+    ServerStream packets(*context, *stream);
+    return wire::ToGrpc(Send(packets, ReadMetadata(*context)));
   }
 
  private:
-  absl::Status Send(const CancelToken& cancel, PacketStream& stream, const Metadata& metadata) const {
+  absl::Status Send(ServerStream& packets, const Metadata& metadata) const {
     std::string name = First(metadata, "dir-name");
     auto it = directories_.find(name);
     if (it == directories_.end()) return NotFound("no access allowed to dir ", Quote(name));
@@ -48,12 +57,10 @@ class FileSync : public moby::filesync::v1::FileSync::CallbackService {
     options.exclude_patterns = All(metadata, "exclude-patterns");
     options.follow_paths = All(metadata, "followpaths");
     options.map = &fsutil::ResetOwner;
-    ServerStream packets(stream);
-    return fsutil::SendTree(cancel, packets, it->second, options);
+    return fsutil::SendTree(CancelToken::Never(), packets, it->second, options);
   }
 
   const std::map<std::string, std::string> directories_;
-  TaskGroup tasks_;
 };
 
 }  // namespace

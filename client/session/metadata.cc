@@ -9,7 +9,7 @@ constexpr std::string_view kEncodedSuffix = "-encoded";
 
 }  // namespace
 
-Metadata ReadMetadata(const grpc::CallbackServerContext& context) {
+Metadata ReadMetadata(const grpc::ServerContextBase& context) {
   Metadata metadata;
   for (const auto& [key, value] : context.client_metadata()) {
     metadata[std::string(key.data(), key.size())].emplace_back(value.data(), value.size());
