@@ -29,6 +29,9 @@ void NotePatternTree(const Json& line);
 absl::Status RunApiErrors(const Json& c, const std::string& dir);
 absl::Status RunBuildFail(const Json& c, const std::string& dir);
 
+absl::Status RunGitUrl(const Json& c, const std::string& dir);
+absl::Status RunHttpUrl(const Json& c, const std::string& dir);
+
 absl::Status RunUnits(const Json& c, const std::string& dir);
 
 }  // namespace bk::golden::text

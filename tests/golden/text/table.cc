@@ -10,6 +10,8 @@ constexpr Suite kSuites[] = {
     {"text/flags", &text::RunFlags, &text::IsFlagsCase, &text::NoteFlagsFiles},
     {"text/output", &text::RunOutput},
     {"text/env", &text::RunEnv, &text::IsEnvCase},
+    {"text/giturl", &text::RunGitUrl},
+    {"text/httpurl", &text::RunHttpUrl},
     {"text/filters", &text::RunFilters, &text::IsFiltersCase, &text::NoteFilterObjects},
     {"text/pattern", &text::RunPattern, &text::IsPatternCase, &text::NotePatternTree},
     {"text/apierrors", &text::RunApiErrors},
