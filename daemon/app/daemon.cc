@@ -28,6 +28,7 @@
 #include "daemon/source/table.h"
 #include "proto/llb/caps.h"
 #include "proto/wire/grpc_setup.h"
+#include "sandbox/exec/deferred_executor.h"
 #include "sandbox/exec/runtime_executor.h"
 
 namespace bk::app {
@@ -98,7 +99,7 @@ absl::StatusOr<frontend::WorkerInfo> DescribeWorker(const config::Config& config
 struct Daemon::Rooms {
   config::Config config;
   std::unique_ptr<cache::Store> store;
-  std::unique_ptr<exec::Executor> executor;
+  std::unique_ptr<exec::DeferredExecutor> executor;
   session::ConnectedSessions sessions;
   std::unique_ptr<registry::Registry> registry;
   std::unique_ptr<source::SourceManager> sources;
@@ -134,9 +135,7 @@ absl::Status Daemon::Rooms::OpenStore() {
   runtime.no_network = config.oci.network_mode == "none";
   runtime.cgroup_parent = config.oci.cgroup_parent;
   runtime.dns = {.nameservers = config.dns.nameservers, .options = config.dns.options, .search_domains = config.dns.search_domains};
-  runtime.no_network = config.oci.network_mode == "none";
-  runtime.dns = {config.dns.nameservers, config.dns.options, config.dns.search_domains};
-  BK_ASSIGN(executor, exec::MakeRuntimeExecutor(runtime));
+  executor = std::make_unique<exec::DeferredExecutor>([runtime] { return exec::MakeRuntimeExecutor(runtime); });
   if (config.oci.network_mode == "auto") log::Info("network mode auto: steps use the host's network (private networks are not built yet)");
   return absl::OkStatus();
 }
@@ -236,6 +235,8 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const config::Config& conf
   BK_RETURN_IF_ERROR(rooms->ListenForTraces());
   BK_RETURN_IF_ERROR(rooms->MakeEngine());
   BK_RETURN_IF_ERROR(rooms->Serve());
+  // Clients are answered meanwhile; steps wait.
+  BK_RETURN_IF_ERROR(rooms->executor->Ready());
   for (const std::string& address : config.addresses) log::Info(StrCat("running server on ", address));
   NotifyServiceManager("READY=1");
   return std::unique_ptr<Daemon>(new Daemon(std::move(rooms)));

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/os/file.h"
 #include "base/os/root_path.h"
+#include "sandbox/exec/afterwards.h"
 #include "sandbox/exec/cgroup.h"
 #include "sandbox/exec/leftovers.h"
 #include "sandbox/exec/mount_stubs.h"
@@ -20,12 +21,14 @@
 #include "sandbox/exec/runtime.h"
 #include "sandbox/exec/step_mounts.h"
 #include "sandbox/oci/hosts.h"
+#include "sandbox/oci/seccomp_program.h"
 #include "sandbox/oci/spec.h"
 
 namespace bk::exec {
 namespace {
 
 constexpr std::chrono::milliseconds kKillPause(200), kKillLimit(1500);
+constexpr int kMostAfterwards = 8;
 
 // Ids become file names and cgroup names.
 absl::Status CheckId(const std::string& id) {
@@ -77,6 +80,7 @@ class RuntimeExecutor : public Executor {
       : options_(std::move(options)), runtime_(std::move(runtime)), host_(std::move(host)), resolv_conf_(options_.root) {}
 
   ~RuntimeExecutor() override {
+    afterwards_.Wait();
     if (!options_.rootless) RemoveEmptyCgroup(os::DirName(oci::CgroupPath(options_.cgroup_parent, "step")));
   }
 
@@ -126,6 +130,7 @@ class RuntimeExecutor : public Executor {
       if (!made.ok()) return Annotate(made.status(), StrCat("failed to create working directory ", process.cwd));
     }
     BK_TRY(oci::Spec spec, oci::MakeSpec(input));
+    if (runtime_.is_crun() && spec.seccomp) spec.seccomp_program = oci::SeccompProgram(*spec.seccomp).value_or("");
     BK_RETURN_IF_ERROR(os::WriteFile(bundle.path() + "/config.json", oci::SpecJson(spec), 0600));
     return RunRuntime(cancel, input.id, bundle, spec.cgroups_path, stdio);
   }
@@ -154,11 +159,20 @@ class RuntimeExecutor : public Executor {
       exit.code = status->ShellCode();
       exit.out_of_memory = exit.code != 0 && !cgroup_path.empty() && host_.cgroup2_alone && OutOfMemoryKills(cgroup_path) > 0;
     }
-    runtime_.Delete(id, !clean);
-    if (!RemoveStepCgroup(cgroup_path)) log::Warning("the control group of a step cannot be removed", {{"cgroup", cgroup_path}});
+    Forget(id, cgroup_path, clean);
     if (pump.ok()) (*pump)->Stop();
     BK_RETURN_IF_ERROR(status.status());
     return exit;
+  }
+
+  // Removes what the runtime and the kernel keep of a step that is over. runc takes longer for this than for the next
+  // step's set-up: nothing waits for it but the end of the executor.
+  void Forget(const std::string& id, const std::string& cgroup_path, bool clean) {
+    auto forget = [this, id, cgroup_path, clean] {
+      runtime_.Delete(id, !clean);
+      if (!RemoveStepCgroup(cgroup_path)) log::Warning("the control group of a step cannot be removed", {{"cgroup", cgroup_path}});
+    };
+    if (!clean || runtime_.is_crun() || !afterwards_.RunUnlessMoreThan(kMostAfterwards, forget)) forget();
   }
 
   // Ends a running step. False when the runtime had to be killed as well, and its container may stand.
@@ -178,6 +192,7 @@ class RuntimeExecutor : public Executor {
   const Runtime runtime_;
   const oci::HostFacts host_;
   oci::ResolvConfFiles resolv_conf_;
+  Afterwards afterwards_;
 };
 
 absl::StatusOr<std::unique_ptr<Executor>> MakeWith(const RuntimeOptions& options, const std::string& program) {

@@ -50,6 +50,7 @@ struct Spec {
   std::vector<SpecDevice> devices;
   std::vector<std::string> namespaces;
   std::optional<SeccompContext> seccomp;  // absent: unconfined
+  std::string seccomp_program;            // of `seccomp`, for a runtime that takes it ready-made (crun); "" = it makes its own
   std::vector<std::string> masked_paths, readonly_paths;
 };
 

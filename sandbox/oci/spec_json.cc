@@ -1,4 +1,5 @@
 // The Spec as config.json; what is empty is left out.
+#include "base/digest.h"
 #include "base/go_json.h"
 #include "base/unicode.h"
 #include "sandbox/oci/spec.h"
@@ -228,6 +229,12 @@ std::string SpecJson(const Spec& spec) {
     w.EndObject();
   }
   w.EndArray();
+  if (!spec.seccomp_program.empty()) {
+    w.Key("annotations");
+    w.BeginObject();
+    Text(w, "run.oci.seccomp_bpf_data", Base64Encode(spec.seccomp_program));  // crun(1)
+    w.EndObject();
+  }
   WriteLinux(w, spec);
   w.EndObject();
   return w.Take();
