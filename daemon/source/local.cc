@@ -133,6 +133,7 @@ class LocalInstance final : public SourceInstance {
     auto task = context.progress.Start("transferring " + id_.name + ":", "transferring");
     fsutil::ReceiveOptions options;
     options.differ = id_.differ_none ? fsutil::Differ::kNone : fsutil::Differ::kMetadata;
+    options.in_place = true;  // Transfer destroys a tree that was not brought to its end
     options.observer = &observer;
     if (id_.metadata_only) BK_ASSIGN(options.metadata_exception, MetadataException());
     options.progress = [&](int64_t bytes) { task.Update(bytes, 0); };

@@ -21,7 +21,7 @@ bool SameEntry(const Stat& a, const Stat& b) {
 class Receiver {
  public:
   Receiver(const CancelToken& cancel, Stream& stream, os::RootDir root, const ReceiveOptions& options)
-      : cancel_(cancel), stream_(stream), writer_(std::move(root), options.observer), options_(options) {}
+      : cancel_(cancel), stream_(stream), writer_(std::move(root), options.observer, options.in_place), options_(options) {}
 
   absl::Status Run() {
     if (!options_.merge) {

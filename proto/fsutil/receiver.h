@@ -1,7 +1,7 @@
 // The receiving side of the file-transfer protocol: brings a directory into the state that the sender describes.
 //
 // Nothing is written outside `dest`, whatever the sender says: paths are validated, order and parents checked, and every
-// access goes through RootDir (hostile.md 24, 26). Files are complete under their name or not there.
+// access goes through RootDir (hostile.md 24, 26). Files are complete under their name or not there, unless `in_place`.
 #pragma once
 
 #include <functional>
@@ -39,6 +39,7 @@ class ChangeObserver {
 
 struct ReceiveOptions {
   Differ differ = Differ::kMetadata;  // kNone: everything is asked for again
+  bool in_place = false;              // nobody looks at the tree: files are written under their names, and none is left of a failed transfer by the caller
   bool merge = false;                 // nothing is compared, everything asked for, nothing removed
   std::function<bool(Stat&)> filter;  // may change a Stat; false leaves it out (asked about deletions with the path alone)
   std::function<void(int64_t)> progress;  // bytes of packets received so far

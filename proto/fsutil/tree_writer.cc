@@ -14,20 +14,42 @@ namespace {
 
 absl::Status Fail(const char* what, const Stat& stat) { return ErrnoError(errno, StrCat(what, " ", stat.path())); }
 
-absl::Status SetTime(const Stat& stat, int dir, const std::string& name) {
+struct Times {
+  explicit Times(const Stat& stat);
+  timespec both[2];
+};
+
+Times::Times(const Stat& stat) {
   int64_t seconds = stat.modtime() / 1'000'000'000, nanoseconds = stat.modtime() % 1'000'000'000;
   if (nanoseconds < 0) {
     seconds--;
     nanoseconds += 1'000'000'000;
   }
-  timespec times[2] = {{seconds, nanoseconds}, {seconds, nanoseconds}};
-  return utimensat(dir, name.c_str(), times, AT_SYMLINK_NOFOLLOW) < 0 ? Fail("set times of", stat) : absl::OkStatus();
+  both[0] = both[1] = {seconds, nanoseconds};
+}
+
+absl::Status SetTime(const Stat& stat, int dir, const std::string& name) {
+  return utimensat(dir, name.c_str(), Times(stat).both, AT_SYMLINK_NOFOLLOW) < 0 ? Fail("set times of", stat) : absl::OkStatus();
+}
+
+// An ordinary user cannot set everything that a file elsewhere had.
+bool XattrRefused() { return errno == EPERM || errno == EOPNOTSUPP; }
+
+absl::Status SetFileAttributes(const Stat& stat, int fd) {
+  if (fchown(fd, stat.uid(), stat.gid()) < 0) return Fail("chown", stat);
+  for (const auto& [key, value] : stat.xattrs()) {
+    if (fsetxattr(fd, key.c_str(), value.data(), value.size(), 0) < 0 && !XattrRefused()) return Fail(StrCat("setxattr ", key, " of").c_str(), stat);
+  }
+  if (fchmod(fd, UnixMode(stat.mode()) & 07777) < 0) return Fail("chmod", stat);
+  return futimens(fd, Times(stat).both) < 0 ? Fail("set times of", stat) : absl::OkStatus();
 }
 
 }  // namespace
 
 TreeWriter::~TreeWriter() {
-  for (auto& [id, file] : open_) unlinkat(file.parent.fd.get(), file.temporary.c_str(), 0);
+  for (auto& [id, file] : open_) {
+    if (file.fd) unlinkat(file.parent.fd.get(), file.written.c_str(), 0);
+  }
 }
 
 absl::StatusOr<bool> TreeWriter::Write(uint32_t id, const Stat& stat, const Stat& sent) {
@@ -45,7 +67,7 @@ absl::StatusOr<bool> TreeWriter::Write(uint32_t id, const Stat& stat, const Stat
     return false;
   }
   if (regular) {
-    BK_RETURN_IF_ERROR(OpenFile(id, stat, sent, std::move(parent)));
+    open_.emplace(id, File{.stat = stat, .sent = sent, .replaces = exists});
     return true;
   }
   if ((stat.mode() & kModeType) == 0) {
@@ -65,13 +87,23 @@ absl::Status TreeWriter::WriteDirectory(const Stat& stat, const Stat& sent, cons
   return Written(sent, replaced);
 }
 
-absl::Status TreeWriter::OpenFile(uint32_t id, const Stat& stat, const Stat& sent, os::RootDir::Parent parent) {
-  File file{stat, sent, std::move(parent), StrCat(".tmp.", NewId()), {}, nullptr};
-  file.fd = os::UniqueFd(openat(file.parent.fd.get(), file.temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!file.fd) return Fail("create", stat);
-  if (observer_ != nullptr) file.hasher = observer_->NewHasher(sent);
-  open_.emplace(id, std::move(file));
+absl::Status TreeWriter::Begin(File& file) {
+  BK_ASSIGN(file.parent, root_.OpenParent(file.stat.path()));
+  int dir = file.parent.fd.get();
+  file.written = in_place_ ? file.parent.name : StrCat(".tmp.", NewId());
+  // Not by a rename: ext4 writes a file that takes another one's place out to the disk at once.
+  if (in_place_ && file.replaces && unlinkat(dir, file.written.c_str(), 0) < 0 && errno != ENOENT) return Fail("remove", file.stat);
+  file.fd = os::UniqueFd(openat(dir, file.written.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!file.fd) return Fail("create", file.stat);
+  if (observer_ != nullptr) file.hasher = observer_->NewHasher(file.sent);
   return absl::OkStatus();
+}
+
+absl::Status TreeWriter::End(File& file) {
+  BK_RETURN_IF_ERROR(SetFileAttributes(file.stat, file.fd.get()));
+  if (!in_place_ && renameat(file.parent.fd.get(), file.written.c_str(), file.parent.fd.get(), file.parent.name.c_str()) < 0) return Fail("rename", file.stat);
+  file.fd.Reset();
+  return observer_ == nullptr ? absl::OkStatus() : observer_->Written(file.sent, file.hasher->Finish(), false);
 }
 
 absl::Status TreeWriter::WriteSpecial(const Stat& stat, const os::RootDir::Parent& parent) {
@@ -100,16 +132,14 @@ absl::Status TreeWriter::Data(uint32_t id, std::string_view data) {
   auto it = open_.find(id);
   if (it == open_.end()) return InvalidArgument("invalid file request ", id);
   File& file = it->second;
+  if (!file.fd) BK_RETURN_IF_ERROR(Begin(file));
   if (!data.empty()) {
     if (file.hasher) file.hasher->Update(data);
     // A write drops it in the kernel, and the reference writes into a file that has its attributes already.
     file.stat.mutable_xattrs()->erase("security.capability");
     return os::WriteAll(file.fd.get(), data);
   }
-  file.fd.Reset();
-  BK_RETURN_IF_ERROR(SetAttributes(file.stat, file.parent, file.temporary));
-  if (renameat(file.parent.fd.get(), file.temporary.c_str(), file.parent.fd.get(), file.parent.name.c_str()) < 0) return Fail("rename", file.stat);
-  if (observer_ != nullptr) BK_RETURN_IF_ERROR(observer_->Written(file.sent, file.hasher->Finish(), false));
+  BK_RETURN_IF_ERROR(End(file));
   open_.erase(it);
   return absl::OkStatus();
 }
@@ -141,8 +171,7 @@ absl::Status TreeWriter::SetAttributes(const Stat& stat, const os::RootDir::Pare
   mode_t mode = UnixMode(stat.mode());
   if (fchownat(dir, name.c_str(), stat.uid(), stat.gid(), AT_SYMLINK_NOFOLLOW) < 0) return Fail("chown", stat);
   for (const auto& [key, value] : stat.xattrs()) {
-    // An ordinary user cannot set everything that a file elsewhere had.
-    if (lsetxattr(full.c_str(), key.c_str(), value.data(), value.size(), 0) < 0 && errno != EPERM && errno != EOPNOTSUPP) return Fail(StrCat("setxattr ", key, " of").c_str(), stat);
+    if (lsetxattr(full.c_str(), key.c_str(), value.data(), value.size(), 0) < 0 && !XattrRefused()) return Fail(StrCat("setxattr ", key, " of").c_str(), stat);
   }
   if (!S_ISLNK(mode) && fchmodat(dir, name.c_str(), mode & 07777, 0) < 0) return Fail("chmod", stat);
   return SetTime(stat, dir, name);

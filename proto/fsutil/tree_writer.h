@@ -15,7 +15,7 @@ namespace bk::fsutil {
 
 class TreeWriter {
  public:
-  TreeWriter(os::RootDir root, ChangeObserver* observer) : root_(std::move(root)), observer_(observer) {}
+  TreeWriter(os::RootDir root, ChangeObserver* observer, bool in_place) : root_(std::move(root)), observer_(observer), in_place_(in_place) {}
   ~TreeWriter();
 
   const os::RootDir& root() const { return root_; }
@@ -34,12 +34,13 @@ class TreeWriter {
   absl::Status WriteFile(const std::string& name, std::string_view bytes);
 
  private:
-  struct File {  // being received
+  struct File {  // asked for; made when its first piece comes
     Stat stat, sent;
-    os::RootDir::Parent parent;
-    std::string temporary;
-    os::UniqueFd fd;
-    std::unique_ptr<ChangeObserver::Hasher> hasher;
+    bool replaces = false;  // another file
+    os::RootDir::Parent parent = {};
+    std::string written = {};  // its name until it is complete
+    os::UniqueFd fd = {};
+    std::unique_ptr<ChangeObserver::Hasher> hasher = {};
   };
   struct Directory {
     Stat stat;
@@ -51,7 +52,8 @@ class TreeWriter {
   };
 
   absl::Status WriteDirectory(const Stat& stat, const Stat& sent, const os::RootDir::Parent& parent, bool is_directory, bool replaced);
-  absl::Status OpenFile(uint32_t id, const Stat& stat, const Stat& sent, os::RootDir::Parent parent);
+  absl::Status Begin(File& file);
+  absl::Status End(File& file);
   absl::Status WriteSpecial(const Stat& stat, const os::RootDir::Parent& parent);
   absl::Status MakeLink(const Link& link);
   absl::Status Written(const Stat& sent, bool replaced);
@@ -60,6 +62,7 @@ class TreeWriter {
 
   os::RootDir root_;
   ChangeObserver* const observer_;
+  const bool in_place_;
   std::map<uint32_t, File> open_;
   std::vector<Directory> directories_;  // in the sender's order: parents first
   std::vector<Link> links_;

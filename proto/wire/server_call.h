@@ -4,9 +4,11 @@
 // A handler returns absl::Status; status_codec makes the gRPC status of it. Objects delete themselves when gRPC is done.
 #pragma once
 
+#include <condition_variable>
 #include <deque>
 #include <functional>
 #include <memory>
+#include <mutex>
 
 #include <grpcpp/grpcpp.h>
 
@@ -96,11 +98,14 @@ class BidiStream : public Writer<Response> {
   virtual void Cancel() = 0;
 };
 
+// Its Write does not wait for gRPC: up to kMostQueued messages are queued, so that a thread need not be woken for each, and
+// those that stand in the queue together travel together. A failed one shows at a later Write.
 template <typename Request, typename Response>
 grpc::ServerBidiReactor<Request, Response>* RunBidi(TaskGroup& tasks,
                                                     std::function<absl::Status(const CancelToken&, BidiStream<Request, Response>&)> handler) {
+  constexpr size_t kMostQueued = 64;
   struct State {
-    bool writing = false, reading = false, broken = false, ended = false;
+    bool reading = false, ended = false;
   };
   class Call : public grpc::ServerBidiReactor<Request, Response>, public BidiStream<Request, Response> {
    public:
@@ -119,10 +124,16 @@ grpc::ServerBidiReactor<Request, Response>* RunBidi(TaskGroup& tasks,
       state.Change([](State& s) { s.ended = true; });
     }
     absl::Status Write(const Response& response) override {
-      if (state.With([](State& s) { return s.broken ? true : (s.writing = true, false); })) return bk::Cancelled("context canceled");
-      this->StartWrite(&response);
-      bool broken = state.WaitThen([](State& s) { return !s.writing; }, [](State& s) { return s.broken; });
-      return broken ? bk::Cancelled("context canceled") : absl::OkStatus();
+      std::unique_lock lock(writing_);
+      changed_.wait(lock, [&] { return broken_ || queue_.size() < kMostQueued; });
+      if (broken_) return bk::Cancelled("context canceled");
+      queue_.push_back(response);
+      if (queue_.size() == 1) WriteFirst();
+      return absl::OkStatus();
+    }
+    void Drain() {
+      std::unique_lock lock(writing_);
+      changed_.wait(lock, [&] { return broken_ || queue_.empty(); });
     }
     void SendHeaders() override { this->StartSendInitialMetadata(); }
     void OnReadDone(bool ok) override {
@@ -132,17 +143,31 @@ grpc::ServerBidiReactor<Request, Response>* RunBidi(TaskGroup& tasks,
       });
     }
     void OnWriteDone(bool ok) override {
-      state.Change([&](State& s) {
-        s.writing = false;
-        s.broken = s.broken || !ok;
-      });
+      std::lock_guard lock(writing_);
+      broken_ = broken_ || !ok;
+      queue_.pop_front();
+      // Not for each: a writer that is woken for one message waits again at once.
+      if (broken_ || queue_.empty() || queue_.size() == kMostQueued / 2) changed_.notify_all();
+      if (!broken_ && !queue_.empty()) WriteFirst();
     }
     void OnCancel() override { cancel.Cancel(); }
     void OnDone() override { auto last = std::move(self); }
+
+   private:
+    void WriteFirst() { this->StartWrite(&queue_.front(), queue_.size() > 1 ? grpc::WriteOptions().set_buffer_hint() : grpc::WriteOptions()); }
+
+    std::mutex writing_;
+    std::condition_variable changed_;
+    std::deque<Response> queue_;  // the first one is gRPC's
+    bool broken_ = false;
   };
   auto call = std::make_shared<Call>();
   call->self = call;
-  tasks.Run([call, handler = std::move(handler)] { call->Finish(ToGrpc(handler(call->cancel.token(), *call))); });
+  tasks.Run([call, handler = std::move(handler)] {
+    absl::Status status = handler(call->cancel.token(), *call);
+    call->Drain();
+    call->Finish(ToGrpc(status));
+  });
   return call.get();
 }
 
