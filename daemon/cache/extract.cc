@@ -3,6 +3,7 @@
 #include "daemon/cache/manager.h"
 #include "snapshotter/diff/apply.h"
 #include "snapshotter/diff/compress.h"
+#include "snapshotter/diff/read_ahead.h"
 
 namespace bk::cache {
 namespace {
@@ -16,13 +17,7 @@ class HashingSource : public diff::ByteSource {
     hasher_.Update({buffer, n});
     return n;
   }
-  absl::StatusOr<Digest> Finish() {
-    std::string rest(64 << 10, '\0');
-    while (true) {  // padding behind the archive's end counts
-      BK_TRY(size_t n, Read(rest.data(), rest.size()));
-      if (n == 0) return hasher_.FinishDigest();
-    }
-  }
+  Digest Finish() { return hasher_.FinishDigest(); }
 
  private:
   diff::ByteSource& source_;
@@ -93,8 +88,10 @@ absl::Status Manager::Unpack(const CancelToken& cancel, const RecordPtr& record,
   HashingSource hashing(*decoder);
   diff::ApplyTarget target = ApplyTargetOf(*driver_, snapshot, parents);
   target.only_needed_whiteouts = true;
-  BK_RETURN_IF_ERROR(diff::ApplyLayer(cancel, hashing, target).status());
-  BK_TRY(Digest diff_id, hashing.Finish());
+  diff::ReadAhead ahead(hashing);
+  BK_RETURN_IF_ERROR(diff::ApplyLayer(cancel, ahead, target).status());
+  BK_RETURN_IF_ERROR(ahead.Finish());  // padding behind the archive's end counts
+  Digest diff_id = hashing.Finish();
   if (!record->diff_id.empty() && diff_id != record->diff_id) {
     return DataLoss("layer ", record->blob.digest.str(), " unpacks to ", diff_id.str(), ", the image says ", record->diff_id.str());
   }

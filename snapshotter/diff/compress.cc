@@ -1,5 +1,6 @@
 #include "snapshotter/diff/compress.h"
 
+#include <isa-l/igzip_lib.h>
 #include <libdeflate.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -118,42 +119,45 @@ class Replay : public ByteSource {
   ByteSource& rest_;
 };
 
+// Members one after another, checksums checked. ISA-L decodes three times as fast as zlib.
 class GzipDecoder : public ByteSource {
  public:
-  explicit GzipDecoder(std::unique_ptr<Replay> source) : source_(std::move(source)), in_(kIn, '\0') { inflateInit2(&stream_, 15 + 16); }
-  ~GzipDecoder() override { inflateEnd(&stream_); }
+  explicit GzipDecoder(std::unique_ptr<Replay> source) : source_(std::move(source)), in_(kIn, '\0') {
+    isal_inflate_init(&state_);
+    state_.crc_flag = ISAL_GZIP;
+  }
   absl::StatusOr<size_t> Read(char* buffer, size_t size) override {
-    stream_.next_out = reinterpret_cast<Bytef*>(buffer);
-    stream_.avail_out = static_cast<uInt>(size);
-    while (stream_.avail_out == size) {
-      if (stream_.avail_in == 0) {
+    state_.next_out = reinterpret_cast<uint8_t*>(buffer);
+    state_.avail_out = static_cast<uint32_t>(size);
+    while (state_.avail_out == size) {
+      // What it took in already may still give output.
+      if (state_.avail_in == 0 && (fresh_ || !more_inside_)) {
         BK_TRY(size_t n, source_->Read(in_.data(), in_.size()));
         if (n == 0) {
           if (between_members_) return 0;
           return DataLoss("gzip: unexpected EOF");
         }
-        stream_.next_in = reinterpret_cast<Bytef*>(in_.data());
-        stream_.avail_in = static_cast<uInt>(n);
+        state_.next_in = reinterpret_cast<uint8_t*>(in_.data());
+        state_.avail_in = static_cast<uint32_t>(n);
       }
-      if (between_members_) {
-        inflateReset(&stream_);
-        between_members_ = false;
+      fresh_ = false;
+      if (std::exchange(between_members_, false)) {
+        isal_inflate_reset(&state_);
+        state_.crc_flag = ISAL_GZIP;
       }
-      int result = inflate(&stream_, Z_NO_FLUSH);
-      if (result == Z_STREAM_END) {
-        between_members_ = true;
-      } else if (result != Z_OK && result != Z_BUF_ERROR) {
-        return DataLoss("gzip: invalid data");
-      }
+      int result = isal_inflate(&state_);
+      if (result < ISAL_DECOMP_OK) return DataLoss("gzip: invalid data");
+      between_members_ = state_.block_state == ISAL_BLOCK_FINISH;
+      more_inside_ = state_.avail_out == 0 && !between_members_;
     }
-    return size - stream_.avail_out;
+    return size - state_.avail_out;
   }
 
  private:
   std::unique_ptr<Replay> source_;
   std::string in_;
-  z_stream stream_{};
-  bool between_members_ = false;
+  inflate_state state_;
+  bool fresh_ = true, more_inside_ = false, between_members_ = false;
 };
 
 class ZstdDecoder : public ByteSource {

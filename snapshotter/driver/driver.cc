@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <utility>
+
 #include "base/os/file.h"
 #include "snapshotter/driver/copy_tree.h"
 
@@ -23,7 +25,10 @@ absl::Status RemoveSnapshot(const std::string& root, SnapshotId id) { return os:
 
 class OverlayDriver : public Driver {
  public:
-  OverlayDriver(std::string root, bool fuse, bool user_xattr) : root_(std::move(root)), fuse_(fuse), user_xattr_(user_xattr) {}
+  struct Options {
+    bool fuse = false, user_xattr = false, is_volatile = false;
+  };
+  OverlayDriver(std::string root, Options options) : root_(std::move(root)), fuse_(options.fuse), user_xattr_(options.user_xattr), volatile_(options.is_volatile) {}
   const char* Name() const override { return fuse_ ? "fuse-overlayfs" : "overlayfs"; }
   absl::Status Prepare(const CancelToken&, SnapshotId id, const Parents& parents) override {
     BK_RETURN_IF_ERROR(os::MakeDirs(StrCat(Dir(root_, id), "/work"), 0711));
@@ -44,6 +49,10 @@ class OverlayDriver : public Driver {
     if (parents.empty()) return {{"bind", UpperDir(id), {"rw", "rbind"}}};
     std::vector<std::string> options = {StrCat("workdir=", Dir(root_, id), "/work"), StrCat("upperdir=", UpperDir(id))};
     AddCommon(options, Lower(parents));
+    if (volatile_) {
+      ForgetVolatile(id);
+      options.push_back("volatile");
+    }
     return {{Type(), "overlay", options}};
   }
   std::vector<os::Mount> ReadOnlyMounts(const Parents& chain) const override {
@@ -72,8 +81,16 @@ class OverlayDriver : public Driver {
     options.push_back("index=off");
     options.push_back(user_xattr_ ? "userxattr" : "redirect_dir=off");
   }
+  // Without "volatile" each unmount writes out the whole file system below (ovl_sync_fs), and whoever touches it meanwhile
+  // waits for the journal. The kernel marks the work directory of such a mount and refuses to mount it again, because
+  // after a crash its content would be doubtful; the store itself decides about that (docs/store.md, Power cuts).
+  void ForgetVolatile(SnapshotId id) const {
+    std::string mark = StrCat(Dir(root_, id), "/work/work/incompat");
+    rmdir((mark + "/volatile").c_str());
+    rmdir(mark.c_str());
+  }
   const std::string root_;
-  const bool fuse_, user_xattr_;
+  const bool fuse_, user_xattr_, volatile_;
 };
 
 class NativeDriver : public Driver {
@@ -98,10 +115,10 @@ class NativeDriver : public Driver {
 };
 
 // Mounts a small overlay below `root`, writes through it and removes a lower directory, as builds do.
-absl::Status TryOverlay(const std::string& root, bool fuse, bool user_xattr) {
+absl::Status TryOverlay(const std::string& root, const OverlayDriver::Options& options) {
   BK_TRY(os::TempDir dir, os::TempDir::Make("probe-", root));
   std::string probe = dir.path();
-  OverlayDriver driver(probe, fuse, user_xattr);
+  OverlayDriver driver(probe, options);
   BK_RETURN_IF_ERROR(driver.Prepare(CancelToken::Never(), 1, {}));
   BK_RETURN_IF_ERROR(os::MakeDirs(driver.UpperDir(1) + "/gone/below", 0755));
   BK_RETURN_IF_ERROR(driver.Prepare(CancelToken::Never(), 2, {1}));
@@ -119,9 +136,11 @@ absl::StatusOr<DriverChoice> Try(const std::string& name, const std::string& roo
     return choice;
   }
   bool fuse = name == "fuse-overlayfs";
-  absl::Status status = TryOverlay(root, fuse, user_namespace && !fuse);
+  OverlayDriver::Options options{.fuse = fuse, .user_xattr = user_namespace && !fuse, .is_volatile = !fuse};
+  absl::Status status = TryOverlay(root, options);
+  if (!status.ok() && std::exchange(options.is_volatile, false)) status = TryOverlay(root, options);  // Linux before 5.10
   if (!status.ok()) return status;
-  choice.driver = std::make_unique<OverlayDriver>(root, fuse, user_namespace && !fuse);
+  choice.driver = std::make_unique<OverlayDriver>(root, options);
   return choice;
 }
 

@@ -1,6 +1,7 @@
 #include "snapshotter/meta/database.h"
 
 #include <sqlite3.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -72,8 +73,11 @@ absl::Status Database::Init(const std::string& path) {
   if (sqlite3_open_v2(path.c_str(), &db_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr) != SQLITE_OK) {
     return Unknown("open ", path, ": ", std::string_view(sqlite3_errmsg(db_)));
   }
-  BK_RETURN_IF_ERROR(Exec("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-4000; PRAGMA wal_autocheckpoint=0;"));
+  // An empty file has nothing to lose: nothing waits for the disk until the tables stand.
+  if (struct stat st; stat(path.c_str(), &st) == 0 && st.st_size == 0) BK_RETURN_IF_ERROR(Exec("PRAGMA synchronous=OFF;"));
+  BK_RETURN_IF_ERROR(Exec("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA cache_size=-4000; PRAGMA wal_autocheckpoint=0;"));
   BK_RETURN_IF_ERROR(Migrate(path));
+  BK_RETURN_IF_ERROR(Exec("PRAGMA synchronous=NORMAL;"));
   sqlite3_wal_hook(
       db_,
       [](void* self, sqlite3*, const char*, int pages) {
