@@ -1,0 +1,259 @@
+"""What is measured, one function a line of docs/performance.md. Each gets a Setting and adds rows to its table."""
+import hashlib
+import json
+import os
+import pathlib
+import subprocess
+import tarfile
+import time
+
+from daemons import kinds, probe_dir
+from support import image, machine
+from support.daemon import CGROUP2_ALONE
+
+USERS = ("root", machine.USER)
+
+
+class Setting:
+    def __init__(self, table, registry, base, quick, idle_seconds, megabytes, repeats):
+        self.table, self.registry, self.base, self.quick = table, registry, base, quick
+        self.idle_seconds, self.megabytes, self.repeats = idle_seconds, megabytes, repeats
+
+    def each(self, **options):
+        """(user, daemon) for both users and every kind of daemon; the daemon is not started."""
+        for user in USERS:
+            for kind in kinds():
+                yield user, kind(user=user, **options)
+
+
+def start(setting):
+    """Daemon exec to its first ListWorkers answer, on an empty and then on a used state directory."""
+    for user, daemon in setting.each():
+        goal = 60 if user == "root" else 120
+        setting.table.add("start, new state directory", user, daemon.what, [daemon.first_answer()], goal=goal)
+        setting.table.add("start, used state directory", user, daemon.what, [daemon.first_answer() for _ in range(setting.repeats)], goal=goal)
+
+
+def idle(setting):
+    """Sum of Pss of launcher, child, daemon and helpers, some time after start and some time after one build."""
+    for user, daemon in setting.each():
+        with daemon:
+            time.sleep(setting.idle_seconds)
+            setting.table.add(f"idle memory after start", user, daemon.what, [daemon.memory_mb()[0]], "MB", 30)
+            daemon.build({"Dockerfile": f"FROM {setting.base}\nRUN true\nCOPY file /\n", "file": "x"})
+            time.sleep(setting.idle_seconds)
+            setting.table.add(f"idle memory after a build", user, daemon.what, [daemon.memory_mb()[0]], "MB", 30)
+
+
+# ---- steps ----
+
+def run_runc(setting):
+    run_steps(setting, "runc")
+
+
+def run_crun(setting):
+    run_steps(setting, "crun")
+
+
+def run_steps(setting, runtime, steps=20):
+    """A RUN of nothing, in sequence, first build: (time of 1 + steps) - (time of 1), a step; beside the bare runtime."""
+    for user, daemon in setting.each(runtime=runtime):
+        with daemon:
+            bare = setting.table.medians.get(("RUN true, a step: bare " + runtime, user, "bare"))
+            if bare is None:
+                samples = bare_runtime(daemon, runtime, 10 + setting.repeats)
+                bare = setting.table.add("RUN true, a step: bare " + runtime, user, "bare", samples)
+            samples = []
+            for number in range(setting.repeats + 1):
+                texts = [f"FROM {setting.base}\nENV N={number}.{count}\n" + 'RUN ["/bin/true"]\n' * count for count in (1, 1 + steps)]
+                one, many = [daemon.timed_build(daemon.context({"Dockerfile": text})) for text in texts]
+                if number > 0:  # the first pulls the base
+                    samples.append((many - one) / steps)
+            setting.table.add("RUN true, a step: " + runtime, user, daemon.what, samples, goal=bare + 8)
+
+
+def bare_runtime(daemon, runtime, count):
+    """Milliseconds of `runtime run` with its own default specification on an unpacked busybox, as the same user."""
+    bundle = machine.scratch("bundle", daemon.user)
+    with open(os.path.join(bundle, "layer.tar"), "wb") as file:
+        file.write(image.layer())
+    as_user = lambda argv: machine.command_as(daemon.user, argv)
+    rootless = daemon.user != "root"
+    prefix = CGROUP2_ALONE if runtime == "crun" else []  # the daemon's own is what its launcher or its test gives it
+    call = lambda argv: subprocess.run(prefix + as_user(argv), cwd=bundle, env=daemon.env, stdin=subprocess.DEVNULL, capture_output=True)
+    call(["sh", "-c", f"mkdir rootfs && tar -xf layer.tar -C rootfs && {runtime} spec {'--rootless' if rootless else ''}"])
+    path = pathlib.Path(bundle, "config.json")
+    spec = json.loads(path.read_text())
+    spec["process"]["terminal"] = False
+    spec["process"]["args"] = ["/bin/true"]
+    if runtime == "crun":
+        spec["linux"].pop("resources", None)  # its device filter cannot be loaded everywhere; without it the limit is lower
+        if rootless:
+            spec["linux"].pop("cgroupsPath", None)
+    path.write_text(json.dumps(spec))
+    samples = []
+    state = os.path.join(bundle, "state")
+    manager = ["--cgroup-manager=disabled"] if runtime == "crun" and rootless else []
+    script = os.path.join(bundle, "loop.py")
+    pathlib.Path(script).write_text(
+        "import subprocess, sys, time\n"
+        "for i in range(int(sys.argv[1])):\n"
+        "  begin = time.perf_counter()\n"
+        "  subprocess.run([*sys.argv[2:], 'bench-%d' % i], stdin=subprocess.DEVNULL, check=True)\n"
+        "  print((time.perf_counter() - begin) * 1000, flush=True)\n")
+    done = call(["python3", script, str(count), runtime, "--root", state, *manager, "run", "--bundle", bundle])
+    samples = [float(line) for line in done.stdout.split()]
+    if done.returncode != 0 or not samples:
+        raise AssertionError(f"bare {runtime} as {daemon.user}: {done.stderr.decode()}")
+    return samples
+
+
+def noop(setting):
+    """A build that is cached whole: the wall time of buildctl."""
+    for user, daemon in setting.each():
+        with daemon:
+            for steps, goal in ((10, 30), (100, 60)):
+                context = daemon.context({"Dockerfile": f"FROM {setting.base}\n" + "RUN true\n" * steps})
+                daemon.timed_build(context)
+                samples = [daemon.timed_build(context) for _ in range(20)]
+                setting.table.add(f"no-op rebuild of {steps} steps", user, daemon.what, samples, goal=goal)
+
+
+# ---- bytes ----
+
+def context(setting):
+    """A context of 10,000 files of 4 KiB, first time and unchanged (one file of another name changes nothing in it)."""
+    for user, daemon in setting.each():
+        files = {f"dir{i // 100}/file{i}": (b"%08d" % i) * 512 for i in range(10_000)}
+        with daemon:
+            first, unchanged = [], []
+            for number in range(3):
+                path = daemon.context({"Dockerfile": f"FROM scratch\nCOPY . /c{number}\n", **files})
+                daemon.timed_build(daemon.context({"Dockerfile": "FROM scratch\n"}))
+                first.append(daemon.timed_build(path) / 1000)
+                unchanged += [daemon.timed_build(path) / 1000 for _ in range(setting.repeats)]
+                daemon.client("prune", "--all")
+            setting.table.add("context of 10,000 files, first", user, daemon.what, first, "s", 1.0)
+            setting.table.add("context of 10,000 files, unchanged", user, daemon.what, unchanged, "s", 0.15)
+
+
+_tree = None
+
+
+def tree(setting):
+    """(layer of files of this machine's /usr as tar, its size): programs, libraries and documents, in the order of the disk."""
+    global _tree
+    if _tree is None:
+        directory = machine.scratch("tree")
+        path, size = os.path.join(directory, "layer.tar"), 0
+        with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
+            tar.addfile(tarfile.TarInfo("marker"))
+            for top in ("usr/share", "usr/lib", "usr/bin", "usr/include"):
+                limit, used = setting.megabytes * 250_000, 0
+                for where, names, found in os.walk("/" + top):
+                    names.sort()
+                    for name in sorted(found):
+                        full = os.path.join(where, name)
+                        if os.path.islink(full) or not os.path.isfile(full) or used + os.path.getsize(full) > limit:
+                            continue
+                        try:
+                            tar.add(full, full[1:], recursive=False)
+                        except ValueError:  # a name that ustar cannot hold
+                            continue
+                        used += os.path.getsize(full)
+        _tree = path, os.path.getsize(path)
+    return _tree
+
+
+def export(setting):
+    """type=oci with gzip of a large tree that is in the cache already; the ratio is that of the layer made."""
+    layer, size = tree(setting)
+    for user, daemon in setting.each():
+        with daemon:
+            rates, ratio = [], 0
+            for number in range(2):
+                directory = daemon.context({"Dockerfile": f"FROM scratch\nADD layer.tar /t{number}/\n"})
+                os.link(layer, os.path.join(directory, "layer.tar"))
+                daemon.timed_build(directory)
+                archive = daemon.out("image.tar")
+                took = daemon.timed_build(directory, "--output", f"type=oci,dest={archive}")
+                rates.append(size / 1e6 / (took / 1000))
+                ratio = size / os.path.getsize(archive)
+                os.remove(archive)
+            setting.table.add("export oci gzip", user, daemon.what, rates, "MB/s", 70, at_least=True)
+            setting.table.add("export oci gzip, ratio", user, daemon.what, [ratio], "x", 2.8, at_least=True)
+
+
+_pushed = None
+
+
+def pushed(setting):
+    """The large tree as a gzip layer of an image in the registry; (reference, uncompressed size)."""
+    global _pushed
+    if _pushed is None:
+        layer, size = tree(setting)
+        packed = layer + ".gz"
+        with open(packed, "wb") as out:
+            subprocess.run(["gzip", "-6nc", layer], stdout=out, check=True)
+        plain_digest, packed_digest = [file_digest(path) for path in (layer, packed)]
+        config = json.dumps({"architecture": "amd64" if os.uname().machine == "x86_64" else "arm64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [plain_digest]}, "config": {}}).encode()
+        manifest = json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                               "config": image.descriptor("application/vnd.oci.image.config.v1+json", config),
+                               "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": packed_digest, "size": os.path.getsize(packed)}]}).encode()
+        host = setting.registry.host
+        send_blob(host, packed_digest, open(packed, "rb"), os.path.getsize(packed))
+        send_blob(host, image.digest(config), config, len(config))
+        put(f"http://{host}/v2/large/manifests/latest", manifest, len(manifest), "application/vnd.oci.image.manifest.v1+json")
+        _pushed = f"{host}/large", size
+    return _pushed
+
+
+def file_digest(path):
+    with open(path, "rb") as file:
+        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def put(url, data, size, kind="application/octet-stream", method="PUT"):
+    import urllib.request
+    headers = {"Content-Type": kind, "Content-Length": str(size)}
+    with urllib.request.urlopen(urllib.request.Request(url, data=data, method=method, headers=headers)) as answer:
+        return answer.headers
+
+
+def send_blob(host, digest, data, size):
+    where = put(f"http://{host}/v2/large/blobs/uploads/", b"", 0, method="POST")["Location"]
+    where = f"http://{host}{where}" if where.startswith("/") else where
+    put(where + ("&" if "?" in where else "?") + "digest=" + digest, data, size)
+
+
+def pull(setting):
+    """An image of one large gzip layer from a registry on loopback: pulled, unpacked, one file copied out of it."""
+    reference, size = pushed(setting)
+    for user, daemon in setting.each():
+        with daemon:
+            rates = []
+            directory = daemon.context({"Dockerfile": f"FROM scratch\nCOPY --from={reference} /marker /\n"})
+            for _ in range(3):
+                rates.append(size / 1e6 / (daemon.timed_build(directory) / 1000))
+                daemon.timed(daemon.client("prune", "--all"))
+            setting.table.add("pull and unpack gzip", user, daemon.what, rates, "MB/s", 250, at_least=True)
+
+
+def chain(setting):
+    """A definition of file operations, each on the one before: first, then cached; the daemon's memory at its highest."""
+    count = 1000 if setting.quick else 10_000
+    path = os.path.join(machine.scratch("chain"), "definition")
+    with open(path, "wb") as out:
+        subprocess.run([os.path.join(probe_dir(), "bench_probe"), "chain", str(count)], stdout=out, check=True)
+    os.chmod(path, 0o644)
+    for user, daemon in setting.each():
+        with daemon:
+            solve = lambda: daemon.timed(daemon.client("build", "--progress=plain"), stdin=open(path, "rb")) / 1000
+            setting.table.add(f"LLB chain of {count}, first", user, daemon.what, [solve()], "s")
+            setting.table.add(f"LLB chain of {count}, cached", user, daemon.what, [solve() for _ in range(3)], "s", 2)
+            _, resident, peak = daemon.memory_mb()
+            setting.table.add(f"LLB chain of {count}, RSS after", user, daemon.what, [resident], "MB", 250)
+            setting.table.add(f"LLB chain of {count}, RSS peak", user, daemon.what, [peak], "MB", 250)
+
+
+ALL = (start, idle, run_runc, run_crun, noop, context, export, pull, chain)

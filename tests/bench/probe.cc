@@ -1,0 +1,88 @@
+// What the benchmark's script is too slow for: the time from exec to the first answer, and large definitions.
+//
+// usage: bench_probe first-answer SOCKET COMMAND…   starts the daemon, prints the milliseconds until ListWorkers was answered, and the pid
+//        bench_probe chain COUNT                    writes an LLB definition of COUNT file operations, each on the one before
+#include <fcntl.h>
+#include <grpcpp/grpcpp.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "base/os/unique_fd.h"
+#include "control/control.grpc.pb.h"
+#include "proto/llb/state.h"
+#include "proto/wire/grpc_setup.h"
+
+extern char** environ;
+
+namespace {
+
+bool Listens(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return false;
+  std::memcpy(address.sun_path, path.data(), path.size());
+  bk::os::UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  return fd && connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+}
+
+int FirstAnswer(const std::string& socket_path, char** command) {
+  bk::wire::HoldGrpc();
+  auto begin = std::chrono::steady_clock::now();
+  auto elapsed_ms = [&] { return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count(); };
+  pid_t pid = 0;
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, 2, 1);  // our own output is read to its end
+  if (posix_spawn(&pid, command[0], &actions, nullptr, command, environ) != 0) return std::perror(command[0]), 1;
+  while (!Listens(socket_path)) {
+    if (elapsed_ms() > 20'000) return std::fprintf(stderr, "%s does not listen\n", command[0]), 1;
+    usleep(300);
+  }
+  auto channel = grpc::CreateChannel("unix://" + socket_path, grpc::InsecureChannelCredentials());
+  grpc::ClientContext context;
+  moby::buildkit::v1::ListWorkersResponse response;
+  grpc::Status status = moby::buildkit::v1::Control::NewStub(channel)->ListWorkers(&context, {}, &response);
+  double total = elapsed_ms();
+  if (!status.ok() || response.record_size() == 0) return std::fprintf(stderr, "no workers: %s\n", status.error_message().c_str()), 1;
+  std::printf("%.2f %d\n", total, pid);
+  return 0;
+}
+
+// Each tree has one file of its own and the one file of the tree before, so that no tree is deep.
+int Chain(int count) {
+  bk::llb::Graph graph;
+  bk::llb::State state = bk::llb::State::Scratch(graph);
+  for (int i = 0; i < count; ++i) {
+    std::vector<bk::llb::FileStep> steps;
+    steps.push_back(bk::llb::MakeFileStep("/own", 0644, std::to_string(i)));
+    if (i > 0) {
+      pb::FileActionCopy copy;
+      copy.set_src("/own");
+      copy.set_dest("/before");
+      steps.push_back(bk::llb::CopyStep(state, copy, {}));
+    }
+    state = bk::llb::State::Scratch(graph).File(std::move(steps), {});
+  }
+  auto definition = graph.Marshal(state.output(), bk::HostPlatform());
+  if (!definition.ok()) return std::fprintf(stderr, "%s\n", std::string(definition.status().message()).c_str()), 1;
+  std::string bytes = definition->SerializeAsString();
+  return std::fwrite(bytes.data(), 1, bytes.size(), stdout) == bytes.size() ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::string verb = argc > 1 ? argv[1] : "";
+  if (verb == "first-answer" && argc > 3) return FirstAnswer(argv[2], argv + 3);
+  if (verb == "chain" && argc == 3) return Chain(std::atoi(argv[2]));
+  std::fprintf(stderr, "usage: bench_probe first-answer SOCKET COMMAND… | chain COUNT\n");
+  return 2;
+}
