@@ -27,11 +27,11 @@ class ExecOp : public OpBase {
     for (const solver::ResultPtr& input : inputs) refs.push_back(RefOf(input));
     cache::FetchContext fetch = FetchOf(context);
     BK_RETURN_IF_ERROR(BuildError(CheckBuilt()));
+    BK_RETURN_IF_ERROR(BuildError(CheckPlatform(cancel, fetch, refs)));
     auto mounts = PrepareMounts(cancel, {parts_.cache, parts_.sessions, parts_.cache_mounts, fetch}, op(), refs);
     if (!mounts.ok()) return BuildError(mounts.status());
     auto process = Process(cancel, fetch);
     if (!process.ok()) return BuildError(process.status());
-    BK_RETURN_IF_ERROR(BuildError(CheckPlatform(mounts->root, *process)));
     process->readonly_root = mounts->readonly_root;
     process->trace_socket = parts_.trace_socket;
     BK_RETURN_IF_ERROR(RunStep(cancel, context, *mounts, *process));
@@ -53,12 +53,19 @@ class ExecOp : public OpBase {
 
   // A foreign platform without emulator is refused before the runtime fails without a reason, unless the program turns out
   // to be for this machine.
-  absl::Status CheckPlatform(const std::vector<os::Mount>& root, const exec::ProcessSpec& process) const {
+  absl::Status CheckPlatform(const CancelToken& cancel, const cache::FetchContext& fetch, const std::vector<cache::ImmutablePtr>& inputs) const {
     absl::Status supported = CheckCanRun(request_.platform, HostPlatform());
     if (supported.ok() || request_.platform.os != HostPlatform().os) return supported;
-    BK_TRY(os::TempMount tree, os::TempMount::Make(root));
+    cache::ImmutablePtr root;
+    for (const pb::Mount& mount : op().mounts()) {
+      if (mount.dest() == "/" && mount.input() >= 0 && static_cast<size_t>(mount.input()) < inputs.size()) root = inputs[static_cast<size_t>(mount.input())];
+    }
+    if (root == nullptr) return supported;
+    BK_TRY(auto active, root->Mount(cancel, fetch, true));
+    BK_TRY(os::TempMount tree, os::TempMount::Make(active->mounts()));
     BK_TRY(os::RootDir dir, os::RootDir::Open(tree.path()));
-    return IsForThisMachine(dir, {process.args[0], process.env, process.cwd}) ? absl::OkStatus() : supported;
+    const pb::Meta& meta = op().meta();
+    return IsForThisMachine(dir, {meta.args(0), {meta.env().begin(), meta.env().end()}, meta.cwd()}) ? absl::OkStatus() : supported;
   }
 
   absl::StatusOr<exec::ProcessSpec> Process(const CancelToken& cancel, const cache::FetchContext& fetch) {
