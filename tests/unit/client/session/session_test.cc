@@ -48,7 +48,7 @@ std::pair<std::vector<std::string>, grpc::Status> List(const std::shared_ptr<grp
 
 }  // namespace
 
-TEST_CASE("a session advertises what it offers, is healthy, and ends without an error when it is closed") {
+TEST_CASE("a session advertises what it offers, is healthy, and ends without an error when it is closed") {  // RPC-042, RPC-066
   InnerDaemon daemon;
   RunningSession session(daemon, [](Session& s) { s.Add(kSecretsName, *MakeSecrets({})); });
   auto channel = daemon.channel();
@@ -100,7 +100,7 @@ TEST_CASE("secrets: values of files and variables, not found for others") {
   CHECK(get("x") == "code 5");
 }
 
-TEST_CASE("only named directories are sent, with the patterns of the headers") {
+TEST_CASE("only named directories are sent, with the patterns of the headers") {  // RPC-053
   os::TempDir directory = *os::TempDir::Make("sync");
   for (const char* name : {"a.txt", "b.log", "é"}) REQUIRE(os::WriteFile(directory.path() + "/" + name, "x", 0644).ok());
   InnerDaemon daemon;
@@ -114,7 +114,7 @@ TEST_CASE("only named directories are sent, with the patterns of the headers") {
   CHECK(refused.error_message() == "no access allowed to dir \"other\"");
 }
 
-TEST_CASE("a tar-like export arrives in its file, once") {
+TEST_CASE("a tar-like export arrives in its file, once") {  // RPC-055, RPC-056
   os::TempDir directory = *os::TempDir::Make("send");
   std::string path = directory.path() + "/out";
   std::map<int, ExportTarget> targets;
@@ -209,7 +209,10 @@ TEST_CASE("content: a blob is written, verified, read back in part") {
   };
   CHECK(read("export", 0, 0) == "hello blob");
   CHECK(read("export", 6, 2) == "bl");
-  CHECK(read("export", 6, 99) == "code 11");
-  CHECK(read("export", -1, 0) == "code 11");
+  CHECK(read("export", 6, 99) == "blob");  // the size is that of the reader's buffer
+  CHECK(read("export", 6, INT64_MAX) == "blob");
+  CHECK(read("export", 10, 99).empty());
+  CHECK(read("export", 11, 0) == "code 11");
+  CHECK(read("export", -1, 0) == "hello blob");
   CHECK(read("other", 0, 0) == "code 5");
 }
