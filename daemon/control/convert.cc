@@ -22,7 +22,6 @@ std::vector<frontend::CacheImport> Copy(const google::protobuf::RepeatedPtrField
 }
 
 absl::Status RefuseWhatIsNotBuilt(const api::SolveRequest& request) {
-  if (request.has_sourcepolicy()) return Unimplemented("source policies are not built yet");
   if (!request.sourcepolicysession().empty()) return Unimplemented("source policy sessions are not built yet");
   if (request.enablesessionexporter()) return Unimplemented("session exporters are not built yet");
   if (request.proxynetwork()) return Unimplemented("the proxy network is not built yet");
@@ -147,6 +146,7 @@ absl::StatusOr<llb::BuildRequest> FromWire(const api::SolveRequest& request) {
   if (!old.exportrefdeprecated().empty()) build.cache_exports.push_back({"registry", {{"ref", old.exportrefdeprecated()}}});
   for (const std::string& ref : old.importrefsdeprecated()) build.cache_imports.push_back({"registry", {{"ref", ref}}});
   build.entitlements = {request.entitlements().begin(), request.entitlements().end()};
+  if (request.has_sourcepolicy()) build.source_policies.push_back(request.sourcepolicy());
   build.internal = request.internal();
   ShareSourceDateEpoch(build);
   return build;

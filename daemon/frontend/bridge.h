@@ -11,6 +11,7 @@
 #include "base/platform.h"
 #include "daemon/solver/progress.h"
 #include "llb/ops.pb.h"
+#include "policy/policy.pb.h"
 
 namespace bk::frontend {
 
@@ -42,6 +43,7 @@ struct SolveRequest {
   std::map<std::string, std::string> frontend_opts;
   std::map<std::string, std::shared_ptr<const pb::Definition>> frontend_inputs;
   std::vector<CacheImport> cache_imports;
+  std::vector<moby::buildkit::v1::sourcepolicy::Policy> source_policies;  // of the definition, beside the build's
   bool evaluate = false;
 };
 
@@ -82,11 +84,13 @@ class Bridge {
     std::string log_name;
     bool no_config = false;
     std::string session_id, store_id;  // oci-layout
+    std::vector<moby::buildkit::v1::sourcepolicy::Policy> source_policies;  // beside the build's
   };
   struct ImageConfig {
     std::string ref, digest, config;
   };
   // `ref` without scheme is a docker-image name; "oci-layout://…" when `store_id` or the scheme says so.
+  // Policies may put another image in its place: `ref` of the answer says which.
   virtual absl::StatusOr<ImageConfig> ResolveImageConfig(const CancelToken& cancel, const std::string& ref, const ResolveOptions& options) = 0;
   virtual absl::StatusOr<SourceMetadata> ResolveSourceMeta(const CancelToken& cancel, const pb::SourceOp& source, const ResolveOptions& options) = 0;
   virtual absl::Status Warn(const Digest& vertex, const solver::WarningEvent& warning) = 0;

@@ -59,7 +59,7 @@ absl::StatusOr<frontend::Result> BuildBridge::SolveRoot(const CancelToken& cance
   frontend::Result result;
   if (HasOps(request)) {
     if (!request.frontend.empty()) return Unknown("cannot solve with both Definition and Frontend specified");
-    result.ref = std::make_shared<BuildRef>(build_, request.definition);
+    result.ref = std::make_shared<BuildRef>(build_, request.definition, request.source_policies);
   } else if (!request.frontend.empty()) {
     BK_ASSIGN(result, RunFrontend(cancel, request));
   }
@@ -117,12 +117,24 @@ absl::StatusOr<frontend::Bridge::ImageConfig> BuildBridge::ResolveImageConfig(co
   if (name.starts_with(kImage)) name.remove_prefix(kImage.size());
   auto parsed = ImageReference::Parse(name);
   if (!parsed.ok()) return Annotate(parsed.status(), StrCat("could not parse reference ", Quote(name)));
-  auto image = ResolveImage(cancel, StrCat(is_layout ? kLayout : kImage, parsed->str()), options);
-  if (!image.ok()) return Annotate(image.status(), StrCat("failed to resolve source metadata for ", parsed->str()));
-  return ImageConfig{parsed->str(), image->digest.str(), std::move(image->config)};
+  pb::SourceOp op;
+  op.set_identifier(StrCat(is_layout ? kLayout : kImage, parsed->str()));
+  if (!options.session_id.empty()) (*op.mutable_attrs())["oci.session"] = options.session_id;
+  if (!options.store_id.empty()) (*op.mutable_attrs())["oci.store"] = options.store_id;
+  auto answer = ResolveSourceMeta(cancel, op, options);
+  if (!answer.ok()) return Annotate(answer.status(), StrCat("failed to resolve source metadata for ", parsed->str()));
+  std::string_view resolved = answer->identifier;
+  if (answer->image_digest.empty()) return Unknown("ref mutated by policy to non-image: ", kImage, parsed->str(), " -> ", resolved);
+  for (std::string_view scheme : {kImage, kLayout}) {
+    if (resolved.starts_with(scheme)) resolved.remove_prefix(scheme.size());
+  }
+  return ImageConfig{std::string(resolved), answer->image_digest, std::move(answer->image_config)};
 }
 
-absl::StatusOr<frontend::SourceMetadata> BuildBridge::ResolveSourceMeta(const CancelToken& cancel, const pb::SourceOp& op, const ResolveOptions& options) {
+absl::StatusOr<frontend::SourceMetadata> BuildBridge::ResolveSourceMeta(const CancelToken& cancel, const pb::SourceOp& asked, const ResolveOptions& options) {
+  BK_TRY(auto policy, build_.PolicyWith(options.source_policies));
+  pb::SourceOp op = asked;
+  if (absl::Status allowed = policy(op); !allowed.ok()) return Annotate(allowed, "could not resolve image due to policy");
   frontend::SourceMetadata out;
   out.identifier = op.identifier();
   out.attrs = {op.attrs().begin(), op.attrs().end()};

@@ -8,6 +8,19 @@ cache::FetchContext Build::Fetch() const {
   return fetch;
 }
 
+absl::StatusOr<std::function<absl::Status(pb::SourceOp&)>> Build::PolicyWith(const PolicyList& more) const {
+  BK_RETURN_IF_ERROR(CheckPolicies(more));
+  PolicyList all = policies_;
+  all.insert(all.end(), more.begin(), more.end());
+  return [sources = parts_.sources, policy = std::make_shared<const SourcePolicy>(all)](pb::SourceOp& op) {
+    // What does not parse is left as it is: the op says what is wrong with it.
+    if (auto source = sources->ForIdentifier(op.identifier()); source.ok()) {
+      if (auto text = (*source)->Canonical(op.identifier()); text.ok()) op.set_identifier(*text);
+    }
+    return policy->Apply(op);
+  };
+}
+
 Platform Build::DefaultPlatform() const {
   if (!parts_.workers.empty() && !parts_.workers[0].platforms.empty()) return parts_.workers[0].platforms[0];
   return HostPlatform();

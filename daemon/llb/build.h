@@ -3,6 +3,7 @@
 // Thread-safe.
 #pragma once
 
+#include <functional>
 #include <set>
 #include <string>
 
@@ -13,8 +14,8 @@ namespace bk::llb {
 
 class Build {
  public:
-  Build(const EngineParts& parts, solver::Job& job, std::string session_id, std::set<std::string> entitlements)
-      : parts_(parts), job_(job), session_id_(std::move(session_id)), entitlements_(std::move(entitlements)) {}
+  Build(const EngineParts& parts, solver::Job& job, std::string session_id, std::set<std::string> entitlements, PolicyList policies = {})
+      : parts_(parts), job_(job), session_id_(std::move(session_id)), entitlements_(std::move(entitlements)), policies_(std::move(policies)) {}
 
   const EngineParts& parts() const { return parts_; }
   solver::Job& job() const { return job_; }
@@ -23,6 +24,8 @@ class Build {
   // Of the session only: for content that is fetched outside of a vertex.
   cache::FetchContext Fetch() const;
   Platform DefaultPlatform() const;
+  // Puts sources into their normal form, then applies the build's policies and these. Unknown `invalid nil selector in policy`.
+  absl::StatusOr<std::function<absl::Status(pb::SourceOp&)>> PolicyWith(const PolicyList& more) const;
   // Tells the client once that something was asked for which this daemon does not do: a vertex of its own.
   void Notice(const std::string& text);
 
@@ -31,6 +34,7 @@ class Build {
   solver::Job& job_;
   const std::string session_id_;
   const std::set<std::string> entitlements_;
+  const PolicyList policies_;
   Guarded<std::set<std::string>> told_;
 };
 

@@ -10,6 +10,7 @@ absl::StatusOr<cache::ImmutablePtr> BuildRef::Compute(const CancelToken& cancel)
   options.default_platform = build_.DefaultPlatform();
   options.entitlements = build_.entitlements();
   options.ops = build_.parts().ops;
+  BK_ASSIGN(options.source_policy, build_.PolicyWith(policies_));
   auto loaded = LoadDefinition(cancel, *definition_, options);
   if (!loaded.ok()) return Annotate(loaded.status(), "failed to load LLB");
   // A step that ignores the cache finds its cache mounts empty.

@@ -13,7 +13,8 @@ namespace bk::llb {
 
 class BuildRef final : public frontend::Ref {
  public:
-  BuildRef(Build& build, std::shared_ptr<const pb::Definition> definition) : build_(build), definition_(std::move(definition)) {}
+  BuildRef(Build& build, std::shared_ptr<const pb::Definition> definition, PolicyList policies = {})
+      : build_(build), definition_(std::move(definition)), policies_(std::move(policies)) {}
 
   const pb::Definition& definition() const override { return *definition_; }
   // As Result, as frontends see it: errors have a Solve detail.
@@ -37,6 +38,7 @@ class BuildRef final : public frontend::Ref {
 
   Build& build_;
   const std::shared_ptr<const pb::Definition> definition_;
+  const PolicyList policies_;  // beside the build's
   Guarded<State> state_;
 };
 

@@ -67,6 +67,7 @@ struct Engine::Plan {
 
 absl::StatusOr<Engine::Plan> Engine::MakePlan(const BuildRequest& request) {
   Plan plan;
+  BK_RETURN_IF_ERROR(CheckPolicies(request.source_policies));
   BK_ASSIGN(plan.exports, ResolveExports(parts_.exporters, request.exporters));
   BK_ASSIGN(plan.notices, CheckCacheExports(request.cache_exports));
   BK_TRY(auto attestations, CheckAttestations(request.frontend_attrs));
@@ -91,7 +92,7 @@ absl::StatusOr<BuildResponse> Engine::Run(const CancelToken& cancel, const Build
   BK_TRY(Plan plan, MakePlan(request));
   BK_TRY(std::unique_ptr<solver::Job> job, parts_.solver->NewJob(request.ref));
   job->SetSession(request.session_id);
-  Build build(parts_, *job, request.session_id, std::move(plan.entitlements));
+  Build build(parts_, *job, request.session_id, std::move(plan.entitlements), request.source_policies);
   BK_TRY(frontend::Result result, RunFrontend(cancel, request, build));
   BK_TRY(exporter::Result trees, EvaluateAll(cancel, result));
   for (const std::string& notice : plan.notices) build.Notice(notice);

@@ -16,6 +16,7 @@
 #include "daemon/frontend/frontend.h"
 #include "daemon/frontend/gateway/forwarder.h"
 #include "daemon/llb/load/vertex_load.h"
+#include "daemon/llb/policy/source_policy.h"
 #include "daemon/session/session.h"
 #include "daemon/solver/solver.h"
 #include "daemon/source/source.h"
@@ -36,6 +37,7 @@ struct BuildRequest {
   std::vector<ExportRequest> exporters;
   std::vector<frontend::CacheImport> cache_imports, cache_exports;
   std::vector<std::string> entitlements;
+  PolicyList source_policies;
   bool internal = false;  // leaves no history
 };
 

@@ -89,7 +89,7 @@ constexpr Capability kLlb[] = {
     {"exporter.sourcedateepoch", true},
     {"exporter.multiple", true},
     {"exporter.session", false},
-    {"source.policy", false},
+    {"source.policy", true},
     {"source.policy.session", false},
     {"gc.freespacefilter", true},
     {"history.filter", false},

@@ -84,7 +84,6 @@ absl::StatusOr<api::PongResponse> Forwarder::Ping() {
 }
 
 absl::StatusOr<api::SolveResponse> Forwarder::Solve(const CancelToken& cancel, const api::SolveRequest& request) {
-  if (request.sourcepolicies_size() > 0) return Unimplemented("source policies are not built yet");
   SolveRequest solve;
   if (request.has_definition()) solve.definition = Share(request.definition());
   solve.frontend = request.frontend();
@@ -93,6 +92,7 @@ absl::StatusOr<api::SolveResponse> Forwarder::Solve(const CancelToken& cancel, c
   for (const auto& entry : request.cacheimports()) {
     solve.cache_imports.push_back({entry.type(), {entry.attrs().begin(), entry.attrs().end()}});
   }
+  solve.source_policies = {request.sourcepolicies().begin(), request.sourcepolicies().end()};
   solve.evaluate = request.evaluate();
   BK_TRY(Result result, bridge_.Solve(cancel, solve));
 
@@ -162,6 +162,7 @@ absl::StatusOr<api::ResolveImageConfigResponse> Forwarder::ResolveImageConfig(co
   if (request.has_platform()) options.platform = FromWire(request.platform());
   options.resolve_mode = request.resolvemode();
   options.log_name = request.logname();
+  options.source_policies = {request.sourcepolicies().begin(), request.sourcepolicies().end()};
   bool is_layout = request.resolvertype() == 1;
   if (is_layout) {
     options.session_id = request.sessionid();
@@ -177,7 +178,6 @@ absl::StatusOr<api::ResolveImageConfigResponse> Forwarder::ResolveImageConfig(co
 
 absl::StatusOr<api::ResolveSourceMetaResponse> Forwarder::ResolveSourceMeta(const CancelToken& cancel, const api::ResolveSourceMetaRequest& request) {
   if (!request.has_source()) return InvalidArgument("source is required");
-  if (request.sourcepolicies_size() > 0) return Unimplemented("source policies are not built yet");
   if (request.image().attestationchain() || request.image().resolveattestations_size() > 0) {
     return Unimplemented("attestation chains are not built yet");
   }
@@ -186,6 +186,7 @@ absl::StatusOr<api::ResolveSourceMetaResponse> Forwarder::ResolveSourceMeta(cons
   options.resolve_mode = request.resolvemode();
   options.log_name = request.logname();
   options.no_config = request.image().noconfig();
+  options.source_policies = {request.sourcepolicies().begin(), request.sourcepolicies().end()};
   BK_TRY(SourceMetadata metadata, bridge_.ResolveSourceMeta(cancel, request.source(), options));
   api::ResolveSourceMetaResponse response;
   response.mutable_source()->set_identifier(metadata.identifier);

@@ -13,6 +13,8 @@ namespace {
 // Names of merge and diff ops contain those of their inputs; unbounded, a chain of merges would take quadratic space and
 // a lattice of them exponential.
 constexpr size_t kMaxComposedName = 4096;
+// Hashed after the bytes of a step whose network is the proxy's.
+constexpr std::string_view kProxySuffix("\0buildkit.proxy-network.v0", 26);
 
 Platform FromPb(const pb::Platform& platform) {
   Platform out{platform.os(), platform.architecture(), platform.variant(), platform.osversion(), {}};
@@ -54,6 +56,8 @@ class Loader {
 
   absl::StatusOr<LoadedDefinition> Load() {
     BK_RETURN_IF_ERROR(Decode());
+    BK_RETURN_IF_ERROR(CheckNetworks());
+    BK_RETURN_IF_ERROR(ApplyPolicy());
     BK_RETURN_IF_ERROR(Link());
     BK_RETURN_IF_ERROR(Rehash());
     if (by_vertex_.size() < 2) return Unknown("invalid LLB with ", by_vertex_.size(), " vertexes");
@@ -78,6 +82,9 @@ class Loader {
   };
 
   absl::Status Decode();
+  absl::Status CheckNetworks() const;
+  absl::Status ApplyPolicy();
+  bool UsesProxy(const Entry& entry) const;
   absl::Status Link();
   // Visits what `from` depends on, inputs first, each entry once, without recursion. `enter` comes before the inputs of
   // an entry are looked at, `leave` after they are done.
@@ -125,6 +132,30 @@ absl::Status Loader::Decode() {
     entries_.push_back(std::move(entry));
   }
   return cancel_.Check();
+}
+
+bool Loader::UsesProxy(const Entry& entry) const {
+  if (!options_.proxy_network || !entry.op.has_exec()) return false;
+  return entry.op.exec().network() == pb::UNSET || entry.op.exec().network() == pb::HOST;
+}
+
+absl::Status Loader::CheckNetworks() const {
+  if (!options_.proxy_network) return absl::OkStatus();
+  for (const Entry& entry : entries_) {
+    if (!entry.op.has_exec() || UsesProxy(entry) || entry.op.exec().network() == pb::NONE) continue;
+    return Unknown("network mode ", static_cast<int>(entry.op.exec().network()), " is not allowed when proxy network is enabled");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Loader::ApplyPolicy() {
+  if (!options_.source_policy) return absl::OkStatus();
+  for (Entry& entry : entries_) {
+    if (!entry.op.has_source()) continue;
+    absl::Status status = options_.source_policy(*entry.op.mutable_source());
+    if (!status.ok()) return Annotate(status, "error evaluating the source policy");
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Loader::Link() {
@@ -177,7 +208,9 @@ absl::Status Loader::Rehash() {
         [&](size_t index) {
           Entry& entry = entries_[index];
           for (int k = 0; k < entry.op.inputs_size(); k++) entry.op.mutable_inputs(k)->set_digest(entries_[entry.inputs[k]].vertex.str());
-          entry.vertex = DigestOf(MarshalDeterministic(entry.op));
+          std::string bytes = MarshalDeterministic(entry.op);
+          if (UsesProxy(entry)) bytes += kProxySuffix;
+          entry.vertex = DigestOf(bytes);
           return absl::OkStatus();
         }));
   }

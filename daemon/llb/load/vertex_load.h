@@ -26,6 +26,10 @@ struct LoadOptions {
   Platform default_platform;           // for ops without one (filled in after the digest is fixed)
   std::set<std::string> entitlements;  // granted to the build ("network.host", "security.insecure", "device")
   ops::OpFactory* ops = nullptr;       // null: vertices cannot be run (tests)
+  // May change or refuse each source of the definition, needed or not, before it has a digest. Null: none.
+  std::function<absl::Status(pb::SourceOp&)> source_policy;
+  // Steps without a network mode or with the host's have other digests, and none but those and "none" are allowed.
+  bool proxy_network = false;
 };
 
 // What is known of a vertex beside its place in the graph, for errors and provenance.

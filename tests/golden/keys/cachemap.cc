@@ -1,5 +1,5 @@
 // keys/cachemap: what of an op is hashed, how its inputs count, and the content digests of the selected paths. The first
-// line is the tree on which the digests are taken; it is built on disk once.
+// line is the tree on which the digests are taken; it is built on disk once. [CAC-020]
 #include <sys/stat.h>
 #include <unistd.h>
 

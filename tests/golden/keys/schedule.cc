@@ -1,4 +1,4 @@
-// golden/keys/schedule: whole builds over fake ops; what is run, digested, loaded and saved.
+// golden/keys/schedule: whole builds over fake ops; what is run, digested, loaded and saved. [CAC-002, CAC-007 … CAC-009]
 #include <map>
 #include <memory>
 #include <set>

@@ -1,4 +1,4 @@
-// keys/sources: identifiers with their attributes as values, and the cache keys of images, layouts and local directories.
+// keys/sources: identifiers with their attributes as values, and the cache keys of images, layouts and local directories. [SRC-003, SRC-010, SRC-022 … SRC-027, LLB-053, LLB-057 … LLB-063]
 #include <optional>
 
 #include "base/os/file.h"

@@ -1,5 +1,7 @@
-// keys/vertex: definitions to vertices. The daemon's default platform is linux/amd64 there.
+// keys/vertex: definitions to vertices. The daemon's default platform is linux/amd64 there. [RPC-075, LLB-124]
 #include "daemon/llb/load/vertex_load.h"
+#include "daemon/llb/policy/source_policy.h"
+#include "daemon/source/identifier.h"
 #include "tests/golden/keys/suites.h"
 
 namespace bk::golden::keys {
@@ -88,6 +90,13 @@ absl::Status CheckVertices(const Json& want, const llb::LoadedDefinition& loaded
   return absl::OkStatus();
 }
 
+// As the daemon does: in the source's own normal form first.
+absl::Status ApplyPolicy(const llb::SourcePolicy& policy, pb::SourceOp& op) {
+  auto parsed = source::ParseIdentifier(op.identifier(), {op.attrs().begin(), op.attrs().end()});
+  if (parsed.ok()) op.set_identifier(source::CanonicalText(*parsed));
+  return policy.Apply(op);
+}
+
 }  // namespace
 
 absl::Status RunVertex(const Json& c, const std::string&) {
@@ -95,8 +104,11 @@ absl::Status RunVertex(const Json& c, const std::string&) {
   llb::LoadOptions options;
   options.default_platform = {"linux", "amd64", "", "", {}};
   for (const Json& entitlement : c.value("entitlements", Json::array())) options.entitlements.insert(entitlement.get<std::string>());
-  if (c.contains("policy")) return Unimplemented("source policies are not built yet");
-  if (c.value("proxy_network", false)) return Unimplemented("the proxy network is not built yet");
+  options.proxy_network = c.value("proxy_network", false);
+  llb::PolicyList policies(c.contains("policy") ? 1 : 0);
+  for (llb::PolicyProto& policy : policies) policy.ParseFromString(*Base64Decode(c["policy"]["bytes"].get<std::string>()));
+  llb::SourcePolicy policy(policies);
+  if (!policies.empty()) options.source_policy = [&](pb::SourceOp& source) { return ApplyPolicy(policy, source); };
   auto loaded = llb::LoadDefinition(CancelToken(), DefinitionOf(c), options);
   if (expect.contains("error")) {
     if (loaded.ok()) return Internal("loaded, want error ", expect["error"].get<std::string>());

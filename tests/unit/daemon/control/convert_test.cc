@@ -57,7 +57,7 @@ TEST_CASE("what is not built is refused by name") {
     change(request);
     return Message(FromWire(request).status());
   };
-  CHECK(refused([](auto& r) { r.mutable_sourcepolicy(); }) == "source policies are not built yet");
+  CHECK(refused([](auto& r) { r.mutable_sourcepolicy(); }) == "");
   CHECK(refused([](auto& r) { r.set_enablesessionexporter(true); }) == "session exporters are not built yet");
   CHECK(refused([](auto& r) { r.set_proxynetwork(true); }) == "the proxy network is not built yet");
   CHECK(refused([](auto& r) { r.set_compatibilityversion(20); }) == "compatibility version 20 is not built yet");

@@ -38,7 +38,7 @@ std::vector<std::string> Types(const absl::Status& status) {
 
 }  // namespace
 
-TEST_CASE("a ref is computed when it is needed, and once") {
+TEST_CASE("a ref is computed when it is needed, and once") {  // RPC-024
   BridgeFixture f;
   frontend::RefPtr ref = f.Ref();
   CHECK(f.ops.executed == 0);
@@ -47,7 +47,7 @@ TEST_CASE("a ref is computed when it is needed, and once") {
   CHECK(f.ops.executed == 1);
 }
 
-TEST_CASE("files of a ref: whole, in part, and only regular ones") {
+TEST_CASE("files of a ref: whole, in part, and only regular ones") {  // RPC-027, CAC-045
   BridgeFixture f;
   REQUIRE(os::WriteFile(f.tree->path() + "/hello", "0123456789", 0644).ok());
   REQUIRE(symlink("/hello", (f.tree->path() + "/link").c_str()) == 0);
@@ -139,7 +139,7 @@ TEST_CASE("gateway.v0 is refused by name, except for the frontend that is built 
   CHECK(f.bridge.Solve(f.cancel, request).ok());
 }
 
-TEST_CASE("images are resolved in a vertex of their own") {
+TEST_CASE("images are resolved in a vertex of their own") {  // RPC-025
   BridgeFixture f;
   frontend::Bridge::ResolveOptions options;
   options.log_name = "[internal] load metadata for docker.io/library/alpine:latest";
@@ -186,4 +186,45 @@ TEST_CASE("warnings reach the client with their vertex") {
   f.job.reset();
   REQUIRE(f.Watched().warnings.size() == 1);
   CHECK(f.Watched().warnings[0].vertex == DigestOf("v"));
+}
+
+namespace {
+llb::PolicyProto Convert(const std::string& from, const std::string& to) {
+  llb::PolicyProto policy;
+  auto* rule = policy.add_rules();
+  rule->set_action(moby::buildkit::v1::sourcepolicy::CONVERT);
+  rule->mutable_selector()->set_identifier(from);
+  rule->mutable_updates()->set_identifier(to);
+  return policy;
+}
+}  // namespace
+
+TEST_CASE("policies of the build and of a question put another image in the place of the one asked for") {
+  BridgeFixture f;
+  llb::Build build(f.engine->parts(), *f.job, "session", {}, {Convert("docker-image://docker.io/*", "docker-image://mirror.test/$1")});
+  llb::BuildBridge bridge(build);
+  auto image = bridge.ResolveImageConfig(f.cancel, "alpine:3", {});
+  REQUIRE(image.ok());
+  CHECK(image->ref == "mirror.test/library/alpine:3");
+  frontend::Bridge::ResolveOptions options;
+  options.source_policies = {Convert("docker-image://mirror.test/*", "tree://a")};
+  CHECK(Message(bridge.ResolveImageConfig(f.cancel, "alpine:3", options).status()).find("ref mutated by policy to non-image: docker-image://docker.io/library/alpine:3 -> tree://a") != std::string::npos);
+}
+
+TEST_CASE("policies apply to what a definition is made of, those of a request beside the build's") {
+  BridgeFixture f;
+  llb::PolicyProto deny;
+  deny.add_rules()->set_action(moby::buildkit::v1::sourcepolicy::DENY);
+  deny.mutable_rules(0)->mutable_selector()->set_identifier("tree://b");
+  llb::Build build(f.engine->parts(), *f.job, "session", {}, {Convert("tree://x", "tree://a")});
+  llb::BuildBridge bridge(build);
+  frontend::SolveRequest request;
+  request.definition = f.Tree("tree://x");
+  CHECK(bridge.Solve(f.cancel, request)->ref->Evaluate(f.cancel).ok());
+  request.source_policies = {Convert("tree://a", "tree://b"), deny};
+  CHECK(Message(bridge.Solve(f.cancel, request)->ref->Evaluate(f.cancel)) ==
+        "failed to load LLB: error evaluating the source policy: source \"tree://b\" denied by policy: source denied by policy");
+  request.source_policies = {llb::PolicyProto()};
+  request.source_policies[0].add_rules();
+  CHECK(Message(bridge.Solve(f.cancel, request)->ref->Evaluate(f.cancel)) == "invalid nil selector in policy");
 }

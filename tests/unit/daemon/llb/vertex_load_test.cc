@@ -157,3 +157,41 @@ TEST_CASE("capabilities that are not built are refused by name") {
   (*writer.Metadata(raw).mutable_caps())["exec.mount.ssh"] = true;
   CHECK(Message(Load(writer.Finish(raw)).status()) == "API capability exec.mount.ssh is not built yet");
 }
+
+TEST_CASE("a source policy sees every source, needed or not, before digests are made") {
+  DefinitionWriter writer;
+  writer.Source("local://unused");
+  std::string image = writer.Source("docker-image://a");
+  pb::Definition definition = writer.Finish(writer.Add(DefinitionWriter::Exec("x"), {image}));
+  std::vector<std::string> seen;
+  LoadOptions options;
+  options.source_policy = [&](pb::SourceOp& source) {
+    seen.push_back(source.identifier());
+    if (source.identifier() == "docker-image://a") source.set_identifier("docker-image://b");
+    return absl::OkStatus();
+  };
+  auto changed = LoadDefinition(CancelToken(), definition, options);
+  REQUIRE(changed.ok());
+  CHECK(seen == std::vector<std::string>{"local://unused", "docker-image://a"});
+  CHECK(changed->root.vertex->inputs[0].vertex->name == "docker-image://b");
+  CHECK(changed->root.vertex->digest != Load(definition)->root.vertex->digest);
+  options.source_policy = [](pb::SourceOp&) { return Unknown("denied"); };
+  CHECK(Message(LoadDefinition(CancelToken(), definition, options).status()) == "error evaluating the source policy: denied");
+}
+
+TEST_CASE("steps on the proxy's network have digests of their own, those without a network do not") {
+  auto digest = [](pb::NetMode mode, bool proxy) {
+    DefinitionWriter writer;
+    pb::Op step = DefinitionWriter::Exec("x");
+    step.mutable_exec()->set_network(mode);
+    LoadOptions options;
+    options.entitlements = {"network.host"};
+    options.proxy_network = proxy;
+    auto loaded = LoadDefinition(CancelToken(), writer.Finish(writer.Add(step, {writer.Source("docker-image://a")})), options);
+    return loaded.ok() ? loaded->root.vertex->digest.str() : Message(loaded.status());
+  };
+  CHECK(digest(pb::UNSET, true) != digest(pb::UNSET, false));
+  CHECK(digest(pb::HOST, true) != digest(pb::HOST, false));
+  CHECK(digest(pb::NONE, true) == digest(pb::NONE, false));
+  CHECK(digest(static_cast<pb::NetMode>(7), true) == "network mode 7 is not allowed when proxy network is enabled");
+}
