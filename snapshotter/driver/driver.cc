@@ -86,6 +86,7 @@ class OverlayDriver : public Driver {
   // after a crash its content would be doubtful; the store itself decides about that (docs/store.md, Power cuts).
   void ForgetVolatile(SnapshotId id) const {
     std::string mark = StrCat(Dir(root_, id), "/work/work/incompat");
+    unlink((mark + "/volatile/dirty").c_str());
     rmdir((mark + "/volatile").c_str());
     rmdir(mark.c_str());
   }

@@ -139,6 +139,23 @@ TEST_CASE("a snapshot shows its parents and its own changes; parents stay as the
   }
 }
 
+// Cache mounts and directories of clients live longer than one mount.
+TEST_CASE("a tree that was written to is mounted again and shows what was written") {
+  for (const char* name : kDrivers) {
+    CAPTURE(name);
+    Snapshots s(name);
+    s.Add(Base);
+    SnapshotId id = s.next++;
+    REQUIRE(s.driver().Prepare({}, id, s.chain).ok());
+    for (int i = 0; i < 3; i++) {
+      auto mount = os::TempMount::Make(s.driver().WritableMounts(id, s.chain), s.dir.path());
+      REQUIRE_MESSAGE(mount.ok(), mount.status().ToString());
+      CHECK(os::ReadFile(mount->path() + "/keep").value_or("") == (i == 0 ? "keep" : "kept"));
+      Put(mount->path() + "/keep", "kept");
+    }
+  }
+}
+
 TEST_CASE("the same changes are the same layer with every driver") {
   std::string first;
   for (const char* name : kDrivers) {
