@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <thread>
 
 #include "base/id.h"
@@ -228,6 +229,8 @@ Daemon::Rooms::~Rooms() {
 }
 
 absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const config::Config& config) {
+  // Before there are threads. What a crash leaves in temporary files and mounts, the next start finds there (cache::Store::Open).
+  setenv("TMPDIR", os::JoinPath(config.root, "tmp").c_str(), 1);
   wire::HoldGrpc();
   auto rooms = std::make_unique<Rooms>();
   rooms->config = config;

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/os/file.h"
+#include "base/os/unmount_below.h"
 #include "daemon/cache/manager.h"
 #include "daemon/solver/memory_storage.h"
 
@@ -46,11 +47,19 @@ absl::StatusOr<os::UniqueFd> LockRoot(const std::string& root) {
   return ErrnoError(errno, StrCat("lock ", path));
 }
 
+// Temporary files and mounts of this daemon alone ($TMPDIR): what is there when it starts is an earlier daemon's, which crashed.
+absl::Status EmptyTemporary(const std::string& dir) {
+  if (!os::UnmountBelow(dir)) return FailedPrecondition("cannot unmount what a crashed daemon left in ", Quote(dir), " (unmount it by hand)");
+  BK_RETURN_IF_ERROR(os::RemoveAll(dir));
+  return os::MakeDirs(dir, 0700);
+}
+
 class DiskStore : public Store {
  public:
   absl::Status Init(const StoreOptions& options) {
     BK_RETURN_IF_ERROR(os::MakeDirs(options.root, 0700));
     BK_ASSIGN(lock_, LockRoot(options.root));
+    BK_RETURN_IF_ERROR(EmptyTemporary(options.root + "/tmp"));
     BK_ASSIGN(db_, meta::Database::Open(options.root + "/store.db"));
     BK_ASSIGN(content_, content::ContentStore::Open(options.root + "/content"));
     leases_ = std::make_unique<lease::Leases>(db_.get());

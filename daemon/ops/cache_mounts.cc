@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 #include "base/os/file.h"
-#include "sandbox/exec/leftovers.h"
+#include "base/os/unmount_below.h"
 
 namespace bk::ops {
 namespace {
@@ -61,7 +61,7 @@ absl::StatusOr<std::vector<os::Mount>> CacheMountUse::Show(const CancelToken& ca
 CacheMounts::CacheMounts(cache::CacheManager* cache, std::string mounts_dir) : cache_(cache), mounts_dir_(std::move(mounts_dir)) {
   auto left = os::ListDir(mounts_dir_);
   if (!left.ok() || left->empty()) return;
-  exec::UnmountBelow(mounts_dir_);
+  os::UnmountBelow(mounts_dir_);
   for (const std::string& name : *left) {
     // Never what is below: it may be a tree that is mounted still.
     if (std::string path = StrCat(mounts_dir_, "/", name); rmdir(path.c_str()) < 0) log::Warning(StrCat("a cache mount that an earlier daemon left was not removed: ", path), {{"error", strerror(errno)}});

@@ -4,12 +4,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdlib>
 
 #include "base/log.h"
 #include "base/os/file.h"
-#include "base/os/mount.h"
+#include "base/os/unmount_below.h"
 #include "sandbox/exec/cgroup.h"
 
 namespace bk::exec {
@@ -17,8 +16,6 @@ namespace {
 
 constexpr int kKillRounds = 100;
 constexpr std::chrono::milliseconds kKillPause(5);
-
-bool IsBelow(const std::string& path, const std::string& dir) { return path.starts_with(dir) && (path.size() == dir.size() || path[dir.size()] == '/'); }
 
 }  // namespace
 
@@ -42,18 +39,6 @@ void KillProcessesBelow(const std::string& rootfs) {
   }
 }
 
-bool UnmountBelow(const std::string& dir) {
-  auto mounts = os::ReadMountInfo();
-  if (!mounts.ok()) return false;
-  std::reverse(mounts->begin(), mounts->end());  // later mounts may stand on earlier ones
-  bool all = true;
-  for (const os::MountInfo& mount : *mounts) {
-    if (!IsBelow(mount.mount_point, dir)) continue;
-    all = (os::UnmountAll(mount.mount_point).ok() || os::UnmountAll(mount.mount_point, true).ok()) && all;
-  }
-  return all;
-}
-
 absl::Status RemoveLeftovers(const Runtime& runtime, const std::string& root) {
   BK_TRY(std::vector<std::string> names, os::ListDir(root));
   for (const std::string& name : names) {
@@ -69,7 +54,7 @@ absl::Status RemoveLeftovers(const Runtime& runtime, const std::string& root) {
     KillProcessesBelow(path + "/rootfs");
     std::string cgroup = CgroupPathOfBundle(path);
     if (!RemoveStepCgroup(cgroup)) log::Warning("a control group of a crashed daemon's step cannot be removed", {{"cgroup", cgroup}});
-    if (!UnmountBelow(path)) return FailedPrecondition("cannot unmount what a crashed daemon left in ", Quote(path), " (unmount it by hand)");
+    if (!os::UnmountBelow(path)) return FailedPrecondition("cannot unmount what a crashed daemon left in ", Quote(path), " (unmount it by hand)");
     BK_RETURN_IF_ERROR(os::RemoveAll(path));
     log::Info("removed a step that an earlier daemon left", {{"id", name}});
   }

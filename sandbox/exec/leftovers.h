@@ -10,8 +10,6 @@ namespace bk::exec {
 // Kills every process whose root directory is `rootfs` (a container without a process namespace of its own does not take
 // its processes along), until there is none.
 void KillProcessesBelow(const std::string& rootfs);
-// Unmounts everything below `dir`. False when something stands there still.
-bool UnmountBelow(const std::string& dir);
 // Containers, control groups, mounts and files in the executor's directory `root` that no step of this process uses.
 absl::Status RemoveLeftovers(const Runtime& runtime, const std::string& root);
 

@@ -5,6 +5,15 @@
 using namespace bk;
 using namespace bk::cache;
 
+TEST_CASE("start: temporary files of a daemon that crashed are gone, the directory is there") {
+  StoreFixture f;
+  std::string tmp = f.dir.path() + "/tmp";
+  REQUIRE(os::MakeDirs(tmp + "/bk-mount-x/deep", 0700).ok());
+  f.store.reset();
+  f.Open();
+  CHECK(os::ListDir(tmp)->empty());
+}
+
 TEST_CASE("start: all of many records are there, with their keys") {
   StoreFixture f;
   f.Layer(nullptr, "a", "1");  // snapshot 1, which all rows name
