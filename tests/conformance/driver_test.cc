@@ -114,7 +114,7 @@ size_t FuseProcesses(const std::string& dir) {
 
 }  // namespace
 
-TEST_CASE("a snapshot shows its parents and its own changes; parents stay as they are") {
+TEST_CASE("a snapshot shows its parents and its own changes; parents stay as they are") {  // SNP-002, SNP-003
   for (const char* name : kDrivers) {
     CAPTURE(name);
     Snapshots s(name);
@@ -156,7 +156,7 @@ TEST_CASE("a tree that was written to is mounted again and shows what was writte
   }
 }
 
-TEST_CASE("the same changes are the same layer with every driver") {
+TEST_CASE("the same changes are the same layer with every driver") {  // SNP-016, SNP-017
   std::string first;
   for (const char* name : kDrivers) {
     CAPTURE(name);
@@ -169,7 +169,7 @@ TEST_CASE("the same changes are the same layer with every driver") {
   }
 }
 
-TEST_CASE("an applied layer shows what it was made of") {
+TEST_CASE("an applied layer shows what it was made of") {  // SNP-018, SNP-021
   Snapshots native("native");
   native.Add(Base);
   native.Add(Change);
@@ -234,7 +234,7 @@ TEST_CASE("no mount, no process and no directory is left") {
   }
 }
 
-TEST_CASE("auto takes the first that works and says why; an explicit choice that cannot work says what to do") {
+TEST_CASE("auto takes the first that works and says why; an explicit choice that cannot work says what to do") {  // SNP-004, RLK-003
   os::TempDir dir = *os::TempDir::Make("conformance-");
   for (const char* name : {"lower", "upper", "work", "merged"}) REQUIRE(os::MakeDirs(dir.path() + "/" + name, 0755).ok());
   auto plain = MakeDriver("auto", dir.path() + "/plain");

@@ -56,7 +56,7 @@ class Build(Case):
         read = lambda digest: json.load(tar.extractfile("blobs/" + digest.replace(":", "/")))
         return read(read(index["manifests"][0]["digest"])["config"]["digest"])
 
-    def test_twelve_ways_give_one_digest(self):
+    def test_twelve_ways_give_one_digest(self):  # RLK-012, SNP-002, SNP-003, WRK-004
         """{root, user} x {runc, crun} x {overlayfs, fuse-overlayfs, native}; a step sees what its root is mounted from."""
         digests = {}
         for user in USERS:

@@ -26,7 +26,7 @@ class Cache(Case):
     def files(self):
         return {"Dockerfile": DOCKERFILE.format(base=self.base), "one": "1", "two": "2", "unused": "x", ".dockerignore": "unused\n"}
 
-    def test_only_what_depends_on_a_change_runs_again(self):
+    def test_only_what_depends_on_a_change_runs_again(self):  # SRC-031
         for user in self.both_users():
             with Daemon(user=user) as daemon:
                 context = daemon.context(self.files())

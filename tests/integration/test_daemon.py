@@ -98,7 +98,7 @@ class Life(Case):
                 self.assertEqual(daemon.du(), [])
                 self.assertGreater(before - disk_bytes(daemon.root), int(listed * 0.95))
 
-    def test_the_default_place(self):
+    def test_the_default_place(self):  # RLK-001
         """Without flags: sockets and state of root and of the user, found by buildctl without --addr (rows RLK-013, CTL)."""
         runtime = machine.scratch("runtime", machine.USER)
         os.chmod(runtime, 0o700)
@@ -136,7 +136,7 @@ class Life(Case):
             daemon.terminate()
             self.assertEqual(daemon.wait(20), 0)
 
-    def test_under_debians_launcher(self):
+    def test_under_debians_launcher(self):  # RLK-001
         """Ours starts under the rootlesskit that Debian packages."""
         where = machine.scratch("deb", machine.USER)
         env = machine.environment(machine.USER, where)

@@ -28,7 +28,7 @@ class Exporters(Case):
         with urllib.request.urlopen(request) as answer:
             return json.load(answer), answer.headers["Docker-Content-Digest"]
 
-    def test_local(self):
+    def test_local(self):  # EXP-049, CTL-034
         for daemon in self.each():
             files = daemon.out("files")
             daemon.build({"Dockerfile": self.text()}, f"type=local,dest={files}")
@@ -42,7 +42,7 @@ class Exporters(Case):
             self.assertFalse(old.exists(), "mirroring removes what the result does not have")
             self.assertEqual(pathlib.Path(files, "made/one").read_text(), "one\n")
 
-    def test_tar(self):
+    def test_tar(self):  # EXP-054, CTL-034
         for daemon in self.each():
             path = daemon.out("files.tar")
             daemon.build({"Dockerfile": self.text()}, f"type=tar,dest={path}")
@@ -53,7 +53,7 @@ class Exporters(Case):
             piped = daemon.build({"Dockerfile": self.text()}, "type=tar,dest=-")
             self.assertEqual(piped.stdout, pathlib.Path(path).read_bytes())
 
-    def test_layouts(self):
+    def test_layouts(self):  # EXP-042
         for daemon in self.each():
             for kind in ("oci", "docker"):
                 archive, layout = daemon.out("image.tar"), daemon.out("layout")
@@ -68,7 +68,7 @@ class Exporters(Case):
                     if kind == "docker":
                         self.assertEqual(json.load(tar.extractfile("manifest.json"))[0]["RepoTags"], ["example.com/a:1"])
 
-    def test_an_image_under_several_names(self):
+    def test_an_image_under_several_names(self):  # EXP-010, EXP-011
         for daemon in self.each():
             names = [f"{self.registry.host}/several-{daemon.user}:{tag}" for tag in ("a", "b")]
             metadata = daemon.out("metadata.json")

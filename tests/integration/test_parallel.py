@@ -21,7 +21,7 @@ def in_parallel(jobs):
 
 
 class Parallel(Case):
-    def test_ten_equal_builds_run_each_step_once(self):
+    def test_ten_equal_builds_run_each_step_once(self):  # CAC-015
         for user in self.both_users():
             with Daemon(user=user) as daemon:
                 # Each run leaves a line in the cache mount; a later build counts them.

@@ -47,7 +47,7 @@ class Progress(case.Case):
         argv = [os.path.join(machine.bin_dir(), "buildctl"), "--addr", self.daemon.address] + self.daemon.build_args(context, extra=extra)
         return on_a_terminal([a for a in argv if a != "--progress=plain"], dict(self.daemon.env, TERM="xterm", **(env or {})), **size)
 
-    def test_plain_shows_every_piece_of_work_by_its_name(self):
+    def test_plain_shows_every_piece_of_work_by_its_name(self):  # SRC-014, SRC-034
         name = f"{self.registry.host}/made:1"
         err = self.daemon.build(self.context, f"type=image,name={name},push=true").err
         for line in (r"\[internal\] load build definition from Dockerfile", r"transferring dockerfile: \d+B", r"\[internal\] load metadata for \S+/base:latest",

@@ -44,7 +44,7 @@ class Credentials(Case):
             env = {"DOCKER_CONFIG": directory, "PATH": f"{directory}:{daemon.env['PATH']}"}
         return daemon.build({"Dockerfile": f"FROM {host}/base\nRUN echo made > /made\n"}, output, check=False, env=env)
 
-    def test_basic(self):
+    def test_basic(self):  # INF-001
         for user in self.both_users():
             with Daemon(user=user) as daemon:
                 host = self.closed.host
@@ -90,7 +90,7 @@ class Credentials(Case):
 
 
 class Mirrors(Case):
-    def test_a_mirror_is_asked_first(self):
+    def test_a_mirror_is_asked_first(self):  # INF-001
         config = f'[registry."images.invalid"]\nmirrors = ["{self.registry.host}"]\n[registry."{self.registry.host}"]\nhttp = true\n'
         for user in self.both_users():
             with Daemon(user=user, config=config) as daemon:

@@ -1,4 +1,4 @@
-#include <map>
+#include <map>  // dockerfile/dockerignore: INF-014
 
 #include "base/ignore_pattern.h"
 #include "base/path.h"

@@ -1,4 +1,4 @@
-#include <algorithm>
+#include <algorithm>  // exec/config: DMN-071, INF-021
 
 #include "daemon/config/apply.h"
 #include "daemon/config/config.h"

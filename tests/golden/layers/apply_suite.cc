@@ -1,4 +1,4 @@
-// layers/apply: a layer stream on top of layers, by the native way and by overlay's.
+// layers/apply: a layer stream on top of layers, by the native way and by overlay's. [SNP-018, SNP-021, INF-020]
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>

@@ -1,4 +1,4 @@
-// layers/compression: options, media types, and blobs of a ref through a row of exports.
+// layers/compression: options, media types, and blobs of a ref through a row of exports. [SNP-022, SNP-024]
 #include "daemon/exporter/manifest.h"
 #include "daemon/exporter/options.h"
 #include "snapshotter/diff/apply.h"

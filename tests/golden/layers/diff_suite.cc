@@ -1,4 +1,4 @@
-// layers/diff: changes → layer stream, by both differs and over both kinds of trees.
+// layers/diff: changes → layer stream, by both differs and over both kinds of trees. [SNP-016 … SNP-018, SNP-020, INF-020]
 #include "base/digest.h"
 #include "snapshotter/diff/changes.h"
 #include "snapshotter/diff/tar.h"

@@ -1,4 +1,4 @@
-// layers/reproducible: layers with their times lowered to an epoch, and image configurations patched.
+// layers/reproducible: layers with their times lowered to an epoch, and image configurations patched. [EXP-035 … EXP-037]
 #include "base/os/file.h"
 #include "daemon/exporter/image_config.h"
 #include "daemon/exporter/rewrite_layer.h"

@@ -1,4 +1,4 @@
-// Runs buildctl as flags, output and env say and compares what it printed, wrote and asked the daemon for.
+// Runs buildctl as flags, output and env say and compares what it printed, wrote and asked the daemon for. [CTL-016, CTL-017, CTL-022, CTL-033, RPC-042]
 #include <sys/stat.h>
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// The parsers of single flag values.
+// The parsers of single flag values. [INF-022]
 #include "base/go_parse.h"
 #include "client/cli/access_flags.h"
 #include "client/cli/build_flags.h"

@@ -1,4 +1,4 @@
-// What is sent of a tree under include and exclude patterns, and where followed paths lead to.
+// What is sent of a tree under include and exclude patterns, and where followed paths lead to. [INF-014, SRC-026]
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include <algorithm>
+#include <algorithm>  // text/platform: INF-016
 
 #include "base/platform_match.h"
 #include "tests/golden/text/suites.h"

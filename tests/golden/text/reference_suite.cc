@@ -1,4 +1,4 @@
-#include "base/package_url.h"
+#include "base/package_url.h"  // text/reference: INF-017
 #include "base/reference.h"
 #include "tests/golden/text/suites.h"
 

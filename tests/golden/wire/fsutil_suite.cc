@@ -1,4 +1,4 @@
-// wire/fsutil: whole transfers packet by packet (kind transfer), and ends that do not keep to the protocol.
+// wire/fsutil: whole transfers packet by packet (kind transfer), and ends that do not keep to the protocol. [FST-001 … FST-010, FST-014, FST-017, FST-019 … FST-021, FST-026, RPC-074]
 #include <sys/stat.h>
 #include <unistd.h>
 

@@ -6,7 +6,7 @@
 
 using namespace bk;
 
-TEST_CASE("a star stops at a slash, a negated class does not") {
+TEST_CASE("a star stops at a slash, a negated class does not") {  // INF-013
   CHECK(*GlobMatch("a*c", "abc"));
   CHECK_FALSE(*GlobMatch("a*c", "a/c"));
   CHECK(*GlobMatch("a[^x]c", "a/c"));
@@ -25,7 +25,7 @@ TEST_CASE("many stars against a long name take no exponential time") {
   CHECK_FALSE(*GlobMatch(pattern + "b", name));
 }
 
-TEST_CASE("the last matching pattern decides, parents included [DFE-020]") {
+TEST_CASE("the last matching pattern decides, parents included [DFE-020]") {  // INF-014
   std::vector<std::string> patterns = {"docs", "!docs/keep.md", "**/*.tmp"};
   auto matcher = PatternMatcher::Create(patterns);
   REQUIRE(matcher.ok());

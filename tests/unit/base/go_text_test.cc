@@ -8,7 +8,7 @@
 
 using namespace bk;
 
-TEST_CASE("paths are cleaned as Go's path package does") {
+TEST_CASE("paths are cleaned as Go's path package does") {  // INF-013
   CHECK(CleanPath("") == ".");
   CHECK(CleanPath("/../a//b/./c/..") == "/a/b");
   CHECK(CleanPath("../../a/../..") == "../../..");
@@ -34,7 +34,7 @@ TEST_CASE("durations go both ways") {
   CHECK_FALSE(ParseDurationNs("5").ok());
 }
 
-TEST_CASE("a quoted CSV field may hold commas and doubled quotes") {
+TEST_CASE("a quoted CSV field may hold commas and doubled quotes") {  // INF-022
   CHECK(*ParseCsvLine("a,\"b,\"\"c\"\"\",") == std::vector<std::string>{"a", "b,\"c\"", ""});
   CHECK_FALSE(ParseCsvLine("a\"b").ok());
   CHECK(Message(ParseCsvLine("").status()) == "EOF");

@@ -16,7 +16,7 @@ int64_t Count(Database& db) {
 
 }  // namespace
 
-TEST_CASE("a list of statements is written as a whole or not at all, and takes no other one with it") {
+TEST_CASE("a list of statements is written as a whole or not at all, and takes no other one with it") {  // INF-011
   os::TempDir dir = *os::TempDir::Make("database-test-");
   auto db = *Database::Open(dir.path() + "/db");
   db->Post({{"INSERT INTO leases VALUES('a','1')", {}}});

@@ -4,7 +4,7 @@
 
 using namespace bk::client;
 
-TEST_CASE("unix and tcp addresses become what gRPC dials") {
+TEST_CASE("unix and tcp addresses become what gRPC dials") {  // CTL-013
   CHECK(ParseAddress("unix:///run/x.sock")->target == "unix:/run/x.sock");
   CHECK(ParseAddress("unix:///run/x.sock")->socket_path == "/run/x.sock");
   CHECK(ParseAddress("tcp://host:1234")->target == "dns:///host:1234");

@@ -45,7 +45,7 @@ TEST_CASE("lazy: nothing is fetched before a mount, and once only") {
   CHECK((*ref)->SizeBytes(f.cancel).value_or(0) > 0);
 }
 
-TEST_CASE("lazy: the same blob on the same parent is the same record") {
+TEST_CASE("lazy: the same blob on the same parent is the same record") {  // CAC-038, SNP-022
   Origin origin;
   StoreFixture f;
   auto first = f.manager().GetByBlob(f.cancel, origin.layer.descriptor, origin.layer.diff_id, nullptr, origin.Fetcher(f), {});
@@ -110,7 +110,7 @@ TEST_CASE("diff: of an ancestor the layers between, of others one new layer") {
   CHECK(f.Read(*unrelated, "x") == "base");
 }
 
-TEST_CASE("layers: an existing blob is kept, a forced form is made once and kept with it") {
+TEST_CASE("layers: an existing blob is kept, a forced form is made once and kept with it") {  // SNP-022
   StoreFixture f;
   ImmutablePtr ref = f.Layer(nullptr, "a", std::string(50000, 'a'));
   auto gzip = ref->Layers(f.cancel, {}, {}, true);

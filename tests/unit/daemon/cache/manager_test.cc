@@ -45,7 +45,7 @@ TEST_CASE("a tree dropped while mounted goes with its last mount") {
   CHECK(f.Snapshots() == 0);
 }
 
-TEST_CASE("prune frees what du listed, parents after children") {
+TEST_CASE("prune frees what du listed, parents after children") {  // SNP-023
   StoreFixture f;
   {
     ImmutablePtr base = f.Layer(nullptr, "a", std::string(100000, 'a'));
@@ -99,7 +99,7 @@ TEST_CASE("prune keeps internal records unless all are asked for, and recently u
   CHECK(Prune(f, options).size() == 1);
 }
 
-TEST_CASE("prune of everything leaves no blob that nobody holds, and no kept image") {
+TEST_CASE("prune of everything leaves no blob that nobody holds, and no kept image") {  // CAC-041
   StoreFixture f;
   content::ContentStore& content = f.store->content();
   Digest orphan = DigestOf("orphan"), kept = DigestOf("kept"), exported = DigestOf("exported");
@@ -132,7 +132,7 @@ TEST_CASE("a removed record is told") {
   CHECK(f.store->keys().Results("k").empty());
 }
 
-TEST_CASE("retained trees are found by their index, or by how it begins") {
+TEST_CASE("retained trees are found by their index, or by how it begins") {  // CAC-036
   StoreFixture f;
   std::map<std::string, std::string> ids;
   for (const char* index : {"go", "go:1", "go:2", "gone:1"}) {
@@ -146,7 +146,7 @@ TEST_CASE("retained trees are found by their index, or by how it begins") {
   CHECK(f.manager().FindMutableBelow("go").size() == 2);
 }
 
-TEST_CASE("retained tree: a view is shared until the tree is taken again") {
+TEST_CASE("retained tree: a view is shared until the tree is taken again") {  // CAC-034
   StoreFixture f;
   MutablePtr tree = f.New(nullptr, "a", "1", Retained());
   std::string id = tree->Id();

@@ -8,7 +8,7 @@
 using namespace bk;
 using namespace bk::cache;
 
-TEST_CASE("crash: a committed tree is there again, with its parent and values") {
+TEST_CASE("crash: a committed tree is there again, with its parent and values") {  // CAC-036
   StoreFixture f;
   int pipe_fds[2];
   REQUIRE(pipe(pipe_fds) == 0);
@@ -66,7 +66,7 @@ TEST_CASE("crash: a retained tree stays, one that a transfer was changing goes")
   CHECK(f.Snapshots() == 1);
 }
 
-TEST_CASE("crash: blobs that nobody names are swept, those of records and leases stay") {
+TEST_CASE("crash: blobs that nobody names are swept, those of records and leases stay") {  // CAC-041, INF-009
   StoreFixture f;
   Digest leased = DigestOf("leased");
   f.Crash([&](StoreFixture& c) {
@@ -101,7 +101,7 @@ TEST_CASE("start: a record whose snapshot is missing goes with all that stands o
   CHECK(f.Snapshots() == 1);
 }
 
-TEST_CASE("start: results and links of the solver survive a crash once their store call returned") {
+TEST_CASE("start: results and links of the solver survive a crash once their store call returned") {  // CAC-010, INF-011
   StoreFixture f;
   f.Crash([](StoreFixture& c) {
     ImmutablePtr ref = c.Layer(nullptr, "a", "1");

@@ -70,7 +70,7 @@ struct ServerFixture {
 
 }  // namespace
 
-TEST_CASE("who we are and what works here") {
+TEST_CASE("who we are and what works here") {  // RPC-017, RPC-018
   ServerFixture s;
   auto control = api::Control::NewStub(s.channel);
   grpc::ClientContext context, context2, context3;
@@ -127,7 +127,7 @@ TEST_CASE("a client that goes away ends its build") {
   CHECK(s.f.ops.AwaitCancelled());
 }
 
-TEST_CASE("while draining: no new builds, not serving, running ones can be cancelled") {
+TEST_CASE("while draining: no new builds, not serving, running ones can be cancelled") {  // DMN-086, RPC-040
   ServerFixture s;
   auto check = [&] {
     grpc::ClientContext context;
@@ -179,7 +179,7 @@ TEST_CASE("calls of a client's frontend find their build by its id") {
   CHECK(Message(ended) == "the frontend says no");
 }
 
-TEST_CASE("blobs are read by digest, in pieces, and never written") {
+TEST_CASE("blobs are read by digest, in pieces, and never written") {  // INF-008
   ServerFixture s;
   std::string bytes(3 << 20, 'x');
   Digest digest = DigestOf(bytes);

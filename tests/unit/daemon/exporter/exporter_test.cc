@@ -113,7 +113,7 @@ TEST_CASE("local writes the tree to the client, with every time set to the epoch
   CHECK_FALSE(bench.sessions.client->headers.contains("buildkit-exporter-multi-platform"));
 }
 
-TEST_CASE("local in mode delete mirrors the tree in one transfer") {
+TEST_CASE("local in mode delete mirrors the tree in one transfer") {  // RPC-054, RPC-056
   Bench bench;
   REQUIRE(os::WriteFile(bench.dest + "/old", "x", 0644).ok());
   bench.receive.merge = false;
@@ -164,7 +164,7 @@ TEST_CASE("with tar=false blobs go into the client's store, the manifest last") 
   CHECK(written.back() == "manifest-" + outcome->response["containerimage.digest"]);
 }
 
-TEST_CASE("a kept image holds its blobs, and a new one under the name lets the old ones go") {
+TEST_CASE("a kept image holds its blobs, and a new one under the name lets the old ones go") {  // INF-009
   Bench bench;
   auto first = bench.Export("image", {{"name", "example.com/app:1"}}, bench.Single("old layer"));
   REQUIRE_MESSAGE(first.ok(), Message(first.status()));

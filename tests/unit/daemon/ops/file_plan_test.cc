@@ -30,7 +30,7 @@ TEST_CASE("a chain hands its tree on and commits the end only") {
   CHECK(plan->outputs == std::vector<int64_t>{3});
 }
 
-TEST_CASE("a tree that two actions want is committed, order follows need, unneeded actions do not run") {
+TEST_CASE("a tree that two actions want is committed, order follows need, unneeded actions do not run") {  // LLB-046
   pb::FileOp op;
   Add(op, 3, 4, 0);   // uses action 1 twice below
   Add(op, 4, -1, -1);  // index 3
@@ -39,7 +39,7 @@ TEST_CASE("a tree that two actions want is committed, order follows need, unneed
   CHECK(Steps(PlanActions(op, 2)) == "2! 1 0!");
 }
 
-TEST_CASE("several outputs come in the order of their numbers") {
+TEST_CASE("several outputs come in the order of their numbers") {  // LLB-012
   pb::FileOp op;
   Add(op, -1, -1, 1);
   Add(op, 0, -1, 0);

@@ -181,7 +181,7 @@ TEST_CASE("without a client that makes tokens the daemon asks the token server")
   CHECK(bench.Resolve("v1").ok());
 }
 
-TEST_CASE("mirrors are asked first, with the namespace, and the registry itself when they do not have it") {
+TEST_CASE("mirrors are asked first, with the namespace, and the registry itself when they do not have it") {  // INF-001
   std::vector<std::string> asked;
   testing::HttpServer mirror([&](const TestRequest& request) {
     asked.push_back(request.path + "?" + request.query);
@@ -197,7 +197,7 @@ TEST_CASE("mirrors are asked first, with the namespace, and the registry itself 
   CHECK(asked[0].find("ns=") != std::string::npos);
 }
 
-TEST_CASE("one blob asked for at the same time is fetched once") {
+TEST_CASE("one blob asked for at the same time is fetched once") {  // CAC-015
   std::string blob = LongText();
   Bench bench([&](const TestRequest&) { return TestResponse{200, {}, blob}; });
   bench.client();

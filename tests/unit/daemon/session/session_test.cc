@@ -133,7 +133,7 @@ class Client {
 
 size_t OpenFiles() { return os::ListDir("/proc/self/fd")->size(); }
 
-TEST_CASE("a connected client is asked through its tunnel") {
+TEST_CASE("a connected client is asked through its tunnel") {  // RPC-043, RPC-046, INF-024
   ConnectedSessions sessions;
   Client client(sessions, "one");
   auto session = sessions.Get(CancelToken::Never(), "one", false);
@@ -144,7 +144,7 @@ TEST_CASE("a connected client is asked through its tunnel") {
   CHECK_FALSE((*session)->Supports("/moby.filesync.v1.FileSend/DiffCopy"));
 }
 
-TEST_CASE("an id with a prefix is the session behind the colon") {
+TEST_CASE("an id with a prefix is the session behind the colon") {  // RPC-045
   ConnectedSessions sessions;
   Client client(sessions, "one");
   CHECK(sessions.Get(CancelToken::Never(), "prefix:one", false).ok());

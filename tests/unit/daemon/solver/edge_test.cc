@@ -47,7 +47,7 @@ EdgeOutput Done(std::vector<std::string> keys) {
   return {Level::kResult, keys, std::make_shared<fakes::FakeResult>("r", Digest()), keys, absl::OkStatus()};
 }
 
-TEST_CASE("an edge asks for its map and for definition keys at once") {
+TEST_CASE("an edge asks for its map and for definition keys at once") {  // CAC-002
   EdgeState edge(2, 0, false);
   EdgeActions actions = edge.Decide(Level::kResult);
   CHECK(actions.ask_map);
@@ -103,7 +103,7 @@ TEST_CASE("the content of an input leads to the key, and from then on the input'
   CHECK(lookup.storage.Links("a2", {0, 0, kOp.str(), ""}) == std::vector<std::string>{"b"});
 }
 
-TEST_CASE("a step that ignores the cache runs, and what depends on it does not see its keys") {
+TEST_CASE("a step that ignores the cache runs, and what depends on it does not see its keys") {  // CAC-008
   Lookup lookup;
   lookup.Store("a", kOp.str(), "b");
   EdgeState edge(1, 0, true);
@@ -144,7 +144,7 @@ TEST_CASE("of several records the newest is loaded") {
   CHECK(edge.Decide(Level::kResult).load->result.id == "newer");
 }
 
-TEST_CASE("a source is asked for its next key only while none is known to the cache") {
+TEST_CASE("a source is asked for its next key only while none is known to the cache") {  // CAC-007
   Lookup lookup;
   EdgeState edge(0, 0, false);
   CacheMap first;

@@ -33,7 +33,7 @@ Script StepOn(const std::string& name, std::vector<const Script*> inputs) {
   return script;
 }
 
-TEST_CASE("ten builds at once run each step once") {
+TEST_CASE("ten builds at once run each step once") {  // CAC-015
   World world;
   Script a = Source("a"), b = StepOn("b", {&a}), c = StepOn("c", {&a, &b});
   b.hold = true;
@@ -208,7 +208,7 @@ TEST_CASE("a build that ignores the cache is not given the result of one that do
   CHECK(fakes::IdOf(*result) == "a:0@run2");
 }
 
-TEST_CASE("an error reaches every waiter with the vertex that failed") {
+TEST_CASE("an error reaches every waiter with the vertex that failed") {  // CAC-017
   World world;
   Script a = Source("a"), b = StepOn("b", {&a}), c = StepOn("c", {&b}), d = StepOn("d", {&b});
   b.fails = "exec";
@@ -349,7 +349,7 @@ TEST_CASE("a build that comes later is told what was said before, with inputs an
   CHECK_FALSE(events[2].cached);
 }
 
-TEST_CASE("what is in the cache is told as cached, also what is below it") {
+TEST_CASE("what is in the cache is told as cached, also what is below it") {  // CAC-016
   World world;
   Script a = Source("a"), b = StepOn("b", {&a}), c = StepOn("c", {&b});
   REQUIRE(world.Build(c, "first").ok());
@@ -394,7 +394,7 @@ TEST_CASE("a failed step is told with its error, started and completed") {
   CHECK(seen.Of("b").back().completed_ns != 0);
 }
 
-TEST_CASE("a job id is taken until the job ends; unknown jobs are not found") {
+TEST_CASE("a job id is taken until the job ends; unknown jobs are not found") {  // RPC-003
   World world;
   auto job = *world.solver->NewJob("x");
   CHECK(world.solver->NewJob("x").status().message() == "job ID x exists");

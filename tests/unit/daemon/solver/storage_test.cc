@@ -17,7 +17,7 @@ struct Told : MemoryCacheKeyStorage::Persister {
   std::vector<std::string> entries;
 };
 
-TEST_CASE("what belongs to one session is never persisted") {
+TEST_CASE("what belongs to one session is never persisted") {  // CAC-009
   Told told;
   MemoryCacheKeyStorage storage(&told);
   fakes::Journal journal;
@@ -37,7 +37,7 @@ TEST_CASE("what belongs to one session is never persisted") {
   CHECK(told.entries == std::vector<std::string>{"flush", "result " + known.id + " r2", "link " + RootKeyId(DigestOf("content"), -1) + " " + known.id, "flush"});
 }
 
-TEST_CASE("removing the only result of a long chain of keys forgets the chain") {
+TEST_CASE("removing the only result of a long chain of keys forgets the chain") {  // CAC-010
   Told told;
   MemoryCacheKeyStorage storage(&told);
   constexpr int kLength = test::kLarge;

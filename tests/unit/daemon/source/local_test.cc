@@ -63,7 +63,7 @@ struct Bench {
   std::atomic<int64_t> sent_bytes = 0;
 };
 
-TEST_CASE("the transfer is told as one, with its bytes at the end") {
+TEST_CASE("the transfer is told as one, with its bytes at the end") {  // SRC-034, FST-027
   struct Sink : solver::ProgressSink {
     std::vector<solver::StatusEvent> told;
     void Vertex(const solver::VertexEvent&) override {}
@@ -85,7 +85,7 @@ TEST_CASE("the transfer is told as one, with its bytes at the end") {
   CHECK(sink->told.back().current >= 5);
 }
 
-TEST_CASE("the second build transfers what changed, into the same tree") {
+TEST_CASE("the second build transfers what changed, into the same tree") {  // SRC-027, SRC-032
   Bench bench;
   bench.Write("a", "first");
   bench.Write("b", "stays");
@@ -106,7 +106,7 @@ TEST_CASE("the second build transfers what changed, into the same tree") {
   CHECK(bench.Trees() == 1);
 }
 
-TEST_CASE("checksums follow what a later transfer changes, adds and removes") {
+TEST_CASE("checksums follow what a later transfer changes, adds and removes") {  // SRC-033
   Bench bench;
   bench.Write("a", "first");
   bench.Write("gone", "x");
@@ -130,7 +130,7 @@ TEST_CASE("checksums follow what a later transfer changes, adds and removes") {
   CHECK(fresh.Checksum(*third, "/a") == bench.Checksum(*second, "/a"));
 }
 
-TEST_CASE("a failed transfer destroys the tree, and the next build starts anew") {
+TEST_CASE("a failed transfer destroys the tree, and the next build starts anew") {  // SRC-032
   Bench bench;
   bench.Write("a", "first");
   REQUIRE(bench.Snapshot().ok());
@@ -183,7 +183,7 @@ TEST_CASE("a metadata-only transfer brings the list and the excepted files") {
   CHECK(bench.Read(*ref, ".fsutil-metadata") != "(missing)");
 }
 
-TEST_CASE("the key of a local source is random: it names the session") {
+TEST_CASE("the key of a local source is random: it names the session") {  // SRC-031
   Bench bench;
   auto instance = bench.source->Resolve({"local://context", {}, {}});
   REQUIRE(instance.ok());

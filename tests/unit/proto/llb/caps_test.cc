@@ -27,7 +27,7 @@ std::set<std::string> Contract(const std::string& kind) {
 
 }  // namespace
 
-TEST_CASE("the ids of capabilities are those of the contract") {
+TEST_CASE("the ids of capabilities are those of the contract") {  // RPC-036, INF-034
   std::set<std::string> ops, gateway;
   for (const llb::Capability& capability : llb::LlbCapabilities()) ops.insert(std::string(capability.id));
   for (const llb::Capability& capability : llb::GatewayCapabilities()) gateway.insert(std::string(capability.id));

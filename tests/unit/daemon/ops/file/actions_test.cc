@@ -37,7 +37,7 @@ pb::FileActionRm Rm(const std::string& path, bool wildcard = false, bool allow_m
 
 const CancelToken kNever = CancelToken::Never();
 
-TEST_CASE("mkdir makes one directory with the mode, whatever the umask") {
+TEST_CASE("mkdir makes one directory with the mode, whatever the umask") {  // LLB-041
   Tree tree;
   mode_t before = umask(077);
   CHECK(MakeDirectory(tree.root(), Mkdir("/d"), std::nullopt).ok());
@@ -73,7 +73,7 @@ TEST_CASE("mkdir through links stays inside the tree") {
   CHECK(tree.Has("y"));
 }
 
-TEST_CASE("mkfile writes, keeps the mode of an existing file and follows links inside the tree") {
+TEST_CASE("mkfile writes, keeps the mode of an existing file and follows links inside the tree") {  // LLB-040
   Tree tree;
   tree.File("old", "longer text", 0600);
   tree.Link("link", "/new");
@@ -141,7 +141,7 @@ TEST_CASE("rm is confined: dots end at the root, and the root itself is refused"
   CHECK(tree.List() == "a/");
 }
 
-TEST_CASE("rm with wildcards removes every match and no link's target") {
+TEST_CASE("rm with wildcards removes every match and no link's target") {  // LLB-042, LLB-116, LLB-119
   Tree tree, outside;
   outside.File("x.log");
   tree.File("a/1.log");

@@ -26,7 +26,7 @@ absl::Status Run(const Tree& from, const Tree& to, const pb::FileActionCopy& act
   return Copy(CancelToken::Never(), from.root(), to.root(), action, owner);
 }
 
-TEST_CASE("copy of a file keeps mode, owner and times, or takes the given ones") {
+TEST_CASE("copy of a file keeps mode, owner and times, or takes the given ones") {  // LLB-033, FST-029
   Tree from, to;
   from.File("f", "text", 04711);
   REQUIRE(lchown(from.At("f").c_str(), 5, 6) == 0);
@@ -64,7 +64,7 @@ TEST_CASE("copy places a file into a directory under its name, and over a file")
   CHECK(to.Text("g") == "new");
 }
 
-TEST_CASE("copy of a directory: whole under its name, or its contents") {
+TEST_CASE("copy of a directory: whole under its name, or its contents") {  // LLB-034
   Tree from, to;
   from.File("src/a/b", "1");
   from.Dir("src", 0700);
@@ -95,7 +95,7 @@ TEST_CASE("an existing directory at the top keeps its attributes, those below ta
   CHECK(to.Stat("dst").st_mtim.tv_sec == from.Stat("src").st_mtim.tv_sec);
 }
 
-TEST_CASE("hard links among what is copied stay hard links; links, devices and sockets keep their kind") {
+TEST_CASE("hard links among what is copied stay hard links; links, devices and sockets keep their kind") {  // FST-029
   Tree from, to;
   from.File("d/a", "same");
   REQUIRE(link(from.At("d/a").c_str(), from.At("d/b").c_str()) == 0);
@@ -135,7 +135,7 @@ TEST_CASE("links: the last one of the source is copied or followed, those of the
   CHECK(outside.List() == "");
 }
 
-TEST_CASE("sources cannot leave their tree") {
+TEST_CASE("sources cannot leave their tree") {  // LLB-045, INF-032
   Tree from, to, outside;
   outside.File("secret");
   from.Link("out", outside.At(""));
@@ -156,7 +156,7 @@ TEST_CASE("missing source and missing parent are errors with the path inside the
   CHECK(Message(Run(from, to, action)) == "failed to stat /no/where/x: lstat /no/where: no such file or directory");
 }
 
-TEST_CASE("wildcards: every match is copied; none is an error unless allowed") {
+TEST_CASE("wildcards: every match is copied; none is an error unless allowed") {  // LLB-036
   Tree from, to;
   for (const char* name : {"a.txt", "b.txt", "c.md", "sub/d.txt", "sub/e/f.txt"}) from.File(name);
   auto action = Action("/*.txt", "/out/");

@@ -25,7 +25,7 @@ absl::StatusOr<std::optional<Owner>> Resolve(const Tree& tree, const std::string
 
 TEST_CASE("no owner asked for is no owner") { CHECK_FALSE(ResolveOwner(nullptr, nullptr, nullptr)->has_value()); }
 
-TEST_CASE("names come from passwd and group, numbers are themselves") {
+TEST_CASE("names come from passwd and group, numbers are themselves") {  // LLB-044
   Tree tree;
   tree.File("etc/passwd", "root:x:0:0::/:\n# c\n  spaced:x:11:12::/:  \nmary:x:1001:100::/:\nmary:x:1:1::/:\nshort:x:77\nbad:x:a:b\nneg:x:-5:-6\n");
   tree.File("etc/group", "wheel:x:10:root\nstaff:x:50:mary\n");
