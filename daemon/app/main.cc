@@ -1,4 +1,5 @@
 // buildkitd: reads its settings, starts itself under the launcher if an ordinary user started it, and runs the daemon.
+#include <malloc.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 
@@ -42,6 +43,8 @@ int main(int argc, char** argv) {
 
   if (absl::Status status = ConfigureLog(parsed->config); !status.ok()) return Fail(status);
   umask(0);
+  // Threads come and go with builds: an arena for each would keep what a large graph once needed.
+  mallopt(M_ARENA_MAX, 2);
   // Before any thread starts: all inherit the mask, and only RunUntilSignal sees these signals.
   sigset_t set;
   sigemptyset(&set);

@@ -1,8 +1,11 @@
 """What is measured, one function a line of docs/performance.md. Each gets a Setting and adds rows to its table."""
+import gzip
 import hashlib
+import io
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import tarfile
 import time
@@ -61,8 +64,9 @@ def run_steps(setting, runtime, steps=20):
         with daemon:
             bare = setting.table.medians.get(("RUN true, a step: bare " + runtime, user, "bare"))
             if bare is None:
-                samples = bare_runtime(daemon, runtime, 10 + setting.repeats)
-                bare = setting.table.add("RUN true, a step: bare " + runtime, user, "bare", samples)
+                with_seccomp = bare_runtime(daemon, runtime, 10 + setting.repeats, step_profile(setting, daemon))
+                setting.table.add(f"RUN true, a step: bare {runtime}, seccomp", user, "bare", with_seccomp)
+                bare = setting.table.add("RUN true, a step: bare " + runtime, user, "bare", bare_runtime(daemon, runtime, 10 + setting.repeats))
             samples = []
             for number in range(setting.repeats + 1):
                 texts = [f"FROM {setting.base}\nENV N={number}.{count}\n" + 'RUN ["/bin/true"]\n' * count for count in (1, 1 + steps)]
@@ -72,8 +76,25 @@ def run_steps(setting, runtime, steps=20):
             setting.table.add("RUN true, a step: " + runtime, user, daemon.what, samples, goal=bare + 8)
 
 
-def bare_runtime(daemon, runtime, count):
-    """Milliseconds of `runtime run` with its own default specification on an unpacked busybox, as the same user."""
+def step_profile(setting, daemon):
+    """The seccomp profile of a step, as the daemon writes it for the runtime."""
+    context = daemon.context({"Dockerfile": f"FROM {setting.base}\nRUN sleep 2\n"})
+    build = subprocess.Popen(daemon.client(*daemon.build_args(context)), env=daemon.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=daemon.dir)
+    while build.poll() is None:
+        for path in pathlib.Path(daemon.root, "executor").glob("*/config.json"):
+            try:
+                profile = json.loads(path.read_text())["linux"]["seccomp"]
+            except (OSError, ValueError):  # not there any more, or not written yet
+                continue
+            build.wait()
+            return profile
+        time.sleep(0.05)
+    raise AssertionError("no step was seen")
+
+
+def bare_runtime(daemon, runtime, count, seccomp=None):
+    """Milliseconds of `runtime run` on an unpacked busybox, as the same user, with the runtime's own default specification,
+    which has no seccomp profile, or with one."""
     bundle = machine.scratch("bundle", daemon.user)
     with open(os.path.join(bundle, "layer.tar"), "wb") as file:
         file.write(image.layer())
@@ -90,6 +111,8 @@ def bare_runtime(daemon, runtime, count):
         spec["linux"].pop("resources", None)  # its device filter cannot be loaded everywhere; without it the limit is lower
         if rootless:
             spec["linux"].pop("cgroupsPath", None)
+    if seccomp:
+        spec["linux"]["seccomp"] = seccomp
     path.write_text(json.dumps(spec))
     samples = []
     state = os.path.join(bundle, "state")
@@ -132,7 +155,6 @@ def context(setting):
                 daemon.timed_build(daemon.context({"Dockerfile": "FROM scratch\n"}))
                 first.append(daemon.timed_build(path) / 1000)
                 unchanged += [daemon.timed_build(path) / 1000 for _ in range(setting.repeats)]
-                daemon.client("prune", "--all")
             setting.table.add("context of 10,000 files, first", user, daemon.what, first, "s", 1.0)
             setting.table.add("context of 10,000 files, unchanged", user, daemon.what, unchanged, "s", 0.15)
 
@@ -184,33 +206,50 @@ def export(setting):
             setting.table.add("export oci gzip, ratio", user, daemon.what, [ratio], "x", 2.8, at_least=True)
 
 
-_pushed = None
+_rest = None
 
 
-def pushed(setting):
-    """The large tree as a gzip layer of an image in the registry; (reference, uncompressed size)."""
-    global _pushed
-    if _pushed is None:
-        layer, size = tree(setting)
-        packed = layer + ".gz"
-        with open(packed, "wb") as out:
+def pushed(setting, number):
+    """The large tree as a gzip layer of an image in the registry; (reference, uncompressed size). Each number is a layer of its
+    own: what is pulled twice would have to be deleted between, and ext4 looks for new inodes slowly where some were deleted a
+    minute ago. So the layer is two gzip members: a small file of its own, and the tree."""
+    global _rest
+    layer, size = tree(setting)
+    if _rest is None:
+        _rest = layer + ".gz"
+        with open(_rest, "wb") as out:
             subprocess.run(["gzip", "-6nc", layer], stdout=out, check=True)
-        plain_digest, packed_digest = [file_digest(path) for path in (layer, packed)]
-        config = json.dumps({"architecture": "amd64" if os.uname().machine == "x86_64" else "arm64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [plain_digest]}, "config": {}}).encode()
-        manifest = json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
-                               "config": image.descriptor("application/vnd.oci.image.config.v1+json", config),
-                               "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": packed_digest, "size": os.path.getsize(packed)}]}).encode()
-        host = setting.registry.host
-        send_blob(host, packed_digest, open(packed, "rb"), os.path.getsize(packed))
-        send_blob(host, image.digest(config), config, len(config))
-        put(f"http://{host}/v2/large/manifests/latest", manifest, len(manifest), "application/vnd.oci.image.manifest.v1+json")
-        _pushed = f"{host}/large", size
-    return _pushed
+    marker = io.BytesIO()
+    info = tarfile.TarInfo(f"number{number}")
+    info.size = 1024
+    marker.write(info.tobuf(tarfile.USTAR_FORMAT))
+    marker.write(b"%01024d" % number)
+    head, packed = gzip.compress(marker.getvalue()), f"{layer}.{number}.gz"
+    with open(packed, "wb") as out, open(_rest, "rb") as rest:
+        out.write(head)
+        shutil.copyfileobj(rest, out, 1 << 20)
+    with open(layer, "rb") as rest:
+        plain_digest = file_digest(marker.getvalue(), rest)
+    with open(packed, "rb") as file:
+        packed_digest = file_digest(b"", file)
+    config = json.dumps({"architecture": "amd64" if os.uname().machine == "x86_64" else "arm64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [plain_digest]}, "config": {}}).encode()
+    manifest = json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                           "config": image.descriptor("application/vnd.oci.image.config.v1+json", config),
+                           "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": packed_digest, "size": os.path.getsize(packed)}]}).encode()
+    host = setting.registry.host
+    with open(packed, "rb") as file:
+        send_blob(host, packed_digest, file, os.path.getsize(packed))
+    os.remove(packed)
+    send_blob(host, image.digest(config), config, len(config))
+    put(f"http://{host}/v2/large/manifests/v{number}", manifest, len(manifest), "application/vnd.oci.image.manifest.v1+json")
+    return f"{host}/large:v{number}", size + len(marker.getvalue())
 
 
-def file_digest(path):
-    with open(path, "rb") as file:
-        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+def file_digest(head, file):
+    hasher = hashlib.sha256(head)
+    while piece := file.read(1 << 20):
+        hasher.update(piece)
+    return "sha256:" + hasher.hexdigest()
 
 
 def put(url, data, size, kind="application/octet-stream", method="PUT"):
@@ -228,14 +267,13 @@ def send_blob(host, digest, data, size):
 
 def pull(setting):
     """An image of one large gzip layer from a registry on loopback: pulled, unpacked, one file copied out of it."""
-    reference, size = pushed(setting)
+    images = [pushed(setting, number) for number in range(3)]
     for user, daemon in setting.each():
         with daemon:
             rates = []
-            directory = daemon.context({"Dockerfile": f"FROM scratch\nCOPY --from={reference} /marker /\n"})
-            for _ in range(3):
+            for reference, size in images:
+                directory = daemon.context({"Dockerfile": f"FROM scratch\nCOPY --from={reference} /marker /\n"})
                 rates.append(size / 1e6 / (daemon.timed_build(directory) / 1000))
-                daemon.timed(daemon.client("prune", "--all"))
             setting.table.add("pull and unpack gzip", user, daemon.what, rates, "MB/s", 250, at_least=True)
 
 
