@@ -75,7 +75,7 @@ class Credentials(Case):
                     self.assertEqual(made.returncode, 0, made.err)
                     daemon.buildctl("prune")
 
-    def test_tokens(self):
+    def test_tokens(self):  # INF-002
         for user in self.both_users():
             with Daemon(user=user) as daemon, TokenRegistry(NAME, PASSWORD) as registry:
                 refused = self.build(daemon, registry.host, {})
@@ -84,6 +84,7 @@ class Credentials(Case):
                 made = self.build(daemon, registry.host, {"auths": {registry.host: {"auth": basic()}}})
                 self.assertEqual(made.returncode, 0, made.err)
                 self.assertIn("repository:base:pull", registry.scopes)
+                self.assertIn(f"[auth] base:pull token for {registry.host}", made.err)
             with Daemon(user=user) as daemon, TokenRegistry("", "") as registry:
                 made = self.build(daemon, registry.host)
                 self.assertEqual(made.returncode, 0, made.err)
