@@ -34,6 +34,16 @@ bool SomebodyAnswers(const sockaddr_un& address) {
   return connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
 }
 
+// The directory of a user's default socket is closed to others, and sticky: cleaners of XDG_RUNTIME_DIR then leave it (XDG base
+// directory specification).
+absl::Status MakeSocketDirectory(const std::string& dir) {
+  const char* runtime = getenv("XDG_RUNTIME_DIR");
+  const bool of_user = runtime != nullptr && *runtime != '\0' && dir == StrCat(runtime, "/buildkit");
+  BK_RETURN_IF_ERROR(os::MakeDirs(dir, of_user ? 0700 : 0711));
+  if (of_user && chmod(dir.c_str(), 0700 | S_ISVTX) != 0) return ErrnoError(errno, StrCat("chmod ", dir));
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 Listeners::~Listeners() { Stop(); }
@@ -49,7 +59,7 @@ absl::Status Listeners::Add(const std::string& address, const SocketOwner& owner
 }
 
 absl::Status Listeners::AddUnix(const std::string& path, const SocketOwner& owner) {
-  BK_RETURN_IF_ERROR(os::MakeDirs(os::DirName(path), 0711));
+  BK_RETURN_IF_ERROR(MakeSocketDirectory(os::DirName(path)));
   BK_TRY(sockaddr_un address, UnixAddress(path));
   if (SomebodyAnswers(address)) return FailedPrecondition("listen ", path, ": another daemon answers there (stop it, or choose another address with --addr)");
   unlink(path.c_str());
@@ -80,7 +90,7 @@ absl::Status Listeners::AddPassed(const std::string& which) {
   const char* count_text = getenv("LISTEN_FDS");
   int64_t count = count_text == nullptr ? 0 : ParseInt(count_text).value_or(0);
   // Under a launcher the pid is another one's; then systemd's variables are taken as they are.
-  if (count <= 0 || pid == nullptr) return FailedPrecondition("addr fd://", which, ": no socket was passed (start through a systemd socket unit)");
+  if (count <= 0 || pid == nullptr) return FailedPrecondition("no sockets found via socket activation: make sure the service was started by systemd");
   int64_t first = kFirstPassedFd, last = kFirstPassedFd + count - 1;
   if (!which.empty()) {
     auto number = ParseInt(which);

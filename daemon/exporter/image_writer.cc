@@ -187,11 +187,9 @@ class Writer {
     return absl::OkStatus();
   }
 
-  Descriptor LayerEntry(Descriptor descriptor) const {
+  Descriptor LayerEntry(const Descriptor& layer) const {
+    Descriptor descriptor = PlacedLayer(layer, options_.prefer_nondistributable);
     descriptor.media_type = LayerMediaType(descriptor.media_type, options_.oci());
-    if (!options_.prefer_nondistributable) descriptor.urls.clear();
-    // What has no other place to come from is to be distributed.
-    if (descriptor.urls.empty()) descriptor.media_type = DistributableType(descriptor.media_type);
     if (!options_.oci()) descriptor.annotations.clear();
     std::erase_if(descriptor.annotations, [](const auto& annotation) { return IsInternalAnnotation(annotation.first); });
     return descriptor;

@@ -180,6 +180,25 @@ std::string DistributableType(const std::string& type) {
   return type;
 }
 
+Descriptor PlacedLayer(Descriptor layer, bool prefer_nondistributable) {
+  if (!prefer_nondistributable || layer.urls.empty()) {
+    layer.urls.clear();
+    layer.media_type = DistributableType(layer.media_type);
+    return layer;
+  }
+  // Docker's compressed types stay: the reference has no row for them.
+  constexpr std::pair<const char*, const char*> kElsewhere[] = {{media_type::kOciLayer, kNonDistributable},
+                                                                {media_type::kOciLayerGzip, kNonDistributableGzip},
+                                                                {media_type::kOciLayerZstd, kNonDistributableZstd},
+                                                                {media_type::kDockerLayer, kDockerForeign}};
+  for (const auto& [type, elsewhere] : kElsewhere) {
+    if (layer.media_type != type) continue;
+    layer.media_type = elsewhere;
+    break;
+  }
+  return layer;
+}
+
 std::string BlobPath(const Digest& digest) { return StrCat("blobs/", digest.algorithm(), "/", digest.hex()); }
 
 }  // namespace bk::exporter

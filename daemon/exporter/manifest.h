@@ -47,6 +47,9 @@ std::string DockerListText(const std::vector<DockerImage>& images);
 // The layer type in the other family of media types; types of neither stay as they are.
 std::string LayerMediaType(const std::string& type, bool oci);
 std::string DistributableType(const std::string& type);
+// A layer that has URLs stays at those places if that is preferred, and its type says so; every other one loses them and
+// is to be distributed.
+Descriptor PlacedLayer(Descriptor layer, bool prefer_nondistributable);
 // "blobs/sha256/…".
 std::string BlobPath(const Digest& digest);
 

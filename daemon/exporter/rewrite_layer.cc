@@ -48,8 +48,11 @@ absl::Status RewriteTar(const CancelToken& cancel, diff::ByteSource& in, int64_t
     if (Later(header.mtime, epoch)) header.mtime = {epoch, 0};
     if (header.has_atime && Later(header.atime, epoch)) header.atime = {epoch, 0};
     LowerChangeTime(header, epoch);
-    bool ustar = header.pax.empty();
-    std::erase_if(header.pax, [](const auto& record) { return RepeatsField(record.first); });
+    for (auto* time : {&header.gnu_atime, &header.gnu_ctime}) {
+      if (*time && **time > epoch) *time = epoch;
+    }
+    bool ustar = header.pax.empty() && !header.gnu;
+    if (header.type != 'g') std::erase_if(header.pax, [](const auto& record) { return RepeatsField(record.first); });
     // The format found is the format written.
     if (ustar && header.mtime.seconds < 0) return InvalidArgument("cannot encode the time ", header.mtime.seconds, " of ", Quote(header.name), " in a USTAR header");
     BK_RETURN_IF_ERROR(writer.Header(header));

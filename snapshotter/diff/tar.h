@@ -1,11 +1,13 @@
 // The tar format as layers use it: a writer whose bytes equal Go's archive/tar, and a reader for whatever registries hold.
 //
-// Writer: USTAR as long as everything fits, else a PAX header (golden layers, finding 1). Reader: USTAR, PAX (with 0.1 and
+// Writer: USTAR as long as everything fits, else a PAX header (golden layers, finding 1); GNU's format for headers that
+// were read in it; global headers as they are. Reader: USTAR, PAX (with 0.1 and
 // 1.0 sparse), GNU long names and base-256 numbers; every size and count is bounded (hostile.md 53, 54). Not thread-safe.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,6 +31,8 @@ struct TarHeader {
   TarTime atime;
   int64_t dev_major = 0, dev_minor = 0;
   std::string user_name, group_name;
+  bool gnu = false;  // GNU's format: no records, no fractions of seconds
+  std::optional<int64_t> gnu_atime, gnu_ctime;  // seconds, where such a header has them
   std::map<std::string, std::string> pax;  // all records (reading), extra ones (writing): "SCHILY.xattr.…"
 };
 

@@ -255,7 +255,8 @@ absl::StatusOr<bool> TarReader::Next(TarHeader& header) {
     if (!ChecksumHolds(block)) return Bad("checksum");
     header = TarHeader();
     bool ustar = std::memcmp(block + 257, "ustar", 5) == 0;
-    bool gnu = std::memcmp(block + 257, "ustar  ", 7) == 0;
+    bool gnu = std::memcmp(block + 257, "ustar  ", 8) == 0;
+    header.gnu = gnu;
     header.name = Text(block, 0, 100);
     BK_TRY(header.mode, Number(block, 100, 8));
     BK_TRY(header.uid, Number(block, 108, 8));
@@ -271,6 +272,9 @@ absl::StatusOr<bool> TarReader::Next(TarHeader& header) {
       BK_TRY(header.dev_minor, Number(block, 337, 8));
       std::string prefix = Text(block, 345, 155);
       if (!gnu && !prefix.empty()) header.name = StrCat(prefix, "/", header.name);
+      // Old writers put other things there: what is no number is none.
+      if (auto time = Number(block, 345, 12); gnu && block[345] != 0 && time.ok()) header.gnu_atime = *time;
+      if (auto time = Number(block, 357, 12); gnu && block[357] != 0 && time.ok()) header.gnu_ctime = *time;
     }
     if (header.size_bytes < 0) return Bad("negative size");
     if (header.type == 'x' || header.type == 'g' || header.type == 'L' || header.type == 'K') {
@@ -281,6 +285,11 @@ absl::StatusOr<bool> TarReader::Next(TarHeader& header) {
       if (header.type == 'K') long_link = text;
       if (header.type == 'g') {
         remaining_ = padding_ = 0;
+        TarHeader global;
+        global.type = 'g';
+        global.name = header.name;
+        BK_TRY(global.pax, ParsePaxRecords(data));
+        header = std::move(global);
         return true;
       }
       continue;
@@ -290,6 +299,7 @@ absl::StatusOr<bool> TarReader::Next(TarHeader& header) {
   if (!long_name.empty()) header.name = long_name;
   if (!long_link.empty()) header.link_name = long_link;
   header.pax = std::move(pax);
+  header.gnu = header.gnu && header.pax.empty();
   BK_RETURN_IF_ERROR(ApplyPax(header));
   // The oldest archives mark directories by a slash alone.
   if (header.type == 0) header.type = header.name.ends_with('/') ? '5' : '0';

@@ -65,9 +65,20 @@ std::string PaxTime(const TarTime& time) {
   return StrCat(sign, seconds, ".", fraction);
 }
 
+// Octal digits or, where they do not suffice, GNU's two's complement with a mark.
+void PutNumeric(std::string& block, size_t offset, size_t size, int64_t value) {
+  if (value >= 0 && value <= (size == 8 ? kMaxOctal8 : kMaxOctal12)) return PutOctal(block, offset, size, value);
+  for (size_t i = size; i-- > 0; value >>= 8) block[offset + i] = static_cast<char>(value & 0xff);
+  block[offset] = static_cast<char>(block[offset] | 0x80);
+}
+
+// Headers whose data describe the entry that follows: they have no device fields.
+bool IsExtension(char type) { return type == 'x' || type == 'g' || type == 'L' || type == 'K'; }
+
 std::string Block(const TarHeader& header, std::string_view name, std::string_view prefix, bool pax) {
   std::string block(kBlock, '\0');
   auto number = [&](size_t offset, size_t size, int64_t value, int64_t limit) {
+    if (header.gnu) return PutNumeric(block, offset, size, value);
     PutOctal(block, offset, size, value < 0 || value > limit ? 0 : value);
   };
   auto ascii = [](std::string_view text) {  // what PAX records say better is written without the odd bytes
@@ -91,13 +102,14 @@ std::string Block(const TarHeader& header, std::string_view name, std::string_vi
   number(136, 12, header.mtime.seconds, kMaxOctal12);
   block[156] = header.type;
   PutText(block, 157, 100, pax ? ascii(header.link_name) : header.link_name);
-  PutText(block, 257, 6, std::string_view("ustar\0", 6));
-  PutText(block, 263, 2, "00");
+  PutText(block, 257, 8, header.gnu ? std::string_view("ustar  \0", 8) : std::string_view("ustar\00000", 8));
   PutText(block, 265, 32, pax ? ascii(header.user_name) : header.user_name);
   PutText(block, 297, 32, pax ? ascii(header.group_name) : header.group_name);
-  if (header.type != 'x') number(329, 8, header.dev_major, kMaxOctal8);
-  if (header.type != 'x') number(337, 8, header.dev_minor, kMaxOctal8);
+  if (!IsExtension(header.type)) number(329, 8, header.dev_major, kMaxOctal8);
+  if (!IsExtension(header.type)) number(337, 8, header.dev_minor, kMaxOctal8);
   PutText(block, 345, 155, prefix);
+  if (header.gnu_atime) number(345, 12, *header.gnu_atime, kMaxOctal12);
+  if (header.gnu_ctime) number(357, 12, *header.gnu_ctime, kMaxOctal12);
   unsigned sum = 8 * ' ';
   for (unsigned char c : block) sum += c;
   PutOctal(block, 148, 7, sum);
@@ -125,9 +137,43 @@ std::map<std::string, std::string> NeededRecords(const TarHeader& header) {
   return records;
 }
 
+std::string Padded(std::string data) {
+  data.resize((data.size() + kBlock - 1) / kBlock * kBlock, '\0');
+  return data;
+}
+
+// A name too long for its field stands in an entry before.
+std::string EncodeGnuHeader(const TarHeader& header) {
+  std::string out;
+  auto before = [&](char type, const std::string& text) {
+    if (text.size() <= 100) return;
+    TarHeader extension;
+    extension.gnu = true;
+    extension.type = type;
+    extension.size_bytes = static_cast<int64_t>(text.size()) + 1;
+    out += Block(extension, "././@LongLink", "", false) + Padded(text + '\0');
+  };
+  before('L', header.name);
+  before('K', header.link_name);
+  return out + Block(header, header.name, "", false);
+}
+
+std::string EncodeGlobalHeader(const TarHeader& header) {
+  std::string data;
+  for (const auto& [key, value] : header.pax) data += PaxRecord(key, value);
+  TarHeader global;
+  global.type = 'g';
+  global.size_bytes = static_cast<int64_t>(data.size());
+  std::string name = header.name.empty() ? "GlobalHead.0.0" : header.name.substr(0, 100);
+  while (name.ends_with('/')) name.pop_back();
+  return Block(global, name, "", false) + Padded(std::move(data));
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> EncodeTarHeader(const TarHeader& header) {
+  if (header.type == 'g') return EncodeGlobalHeader(header);
+  if (header.gnu) return EncodeGnuHeader(header);
   if (header.dev_major > kMaxOctal8 || header.dev_minor > kMaxOctal8 || header.dev_major < 0 || header.dev_minor < 0) {
     return Unknown("archive/tar: cannot encode header: device numbers of ", Quote(header.name), " are too large");
   }
@@ -154,8 +200,7 @@ absl::StatusOr<std::string> EncodeTarHeader(const TarHeader& header) {
   if (ascii.size() > 100) ascii.resize(100);
   while (!ascii.empty() && ascii.back() == '/') ascii.pop_back();
   std::string out = Block(extended, ascii, "", false);
-  data.resize((data.size() + kBlock - 1) / kBlock * kBlock, '\0');
-  out += data;
+  out += Padded(std::move(data));
   out += Block(header, header.name, "", true);
   return out;
 }

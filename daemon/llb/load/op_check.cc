@@ -38,11 +38,14 @@ absl::Status CheckPassthroughShape(const pb::PassthroughOp& op, int inputs) {
   return absl::OkStatus();
 }
 
-// Some values are refused in words that clients know.
 absl::Status UnknownValue(const FieldDescriptor* field, int value) {
-  if (field->enum_type() == pb::SecurityMode_descriptor()) return InvalidArgument("invalid security mode ", value);
-  if (field->enum_type() == pb::NetMode_descriptor()) return InvalidArgument("unknown network mode ", value);
   return InvalidArgument("unknown value ", value, " of ", field->enum_type()->name(), " in field ", Quote(field->name()));
+}
+
+// A step refuses these itself when it runs (ops::CheckModes, exec_mounts.cc), as the reference does.
+bool SaidByTheStep(const FieldDescriptor* field) {
+  const auto* type = field->enum_type();
+  return type == pb::NetMode_descriptor() || type == pb::SecurityMode_descriptor() || type == pb::CacheSharingOpt_descriptor();
 }
 
 // Enumerations of a message and everything in it. Recursion is bounded by the decoder's limit of depth.
@@ -55,7 +58,7 @@ absl::Status CheckEnums(const Message& message) {
     for (int i = 0; i < count; i++) {
       if (field->cpp_type() == FieldDescriptor::CPPTYPE_ENUM) {
         int value = field->is_repeated() ? reflection->GetRepeatedEnumValue(message, field, i) : reflection->GetEnumValue(message, field);
-        if (field->enum_type()->FindValueByNumber(value) == nullptr) return UnknownValue(field, value);
+        if (!SaidByTheStep(field) && field->enum_type()->FindValueByNumber(value) == nullptr) return UnknownValue(field, value);
       }
       if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
         BK_RETURN_IF_ERROR(CheckEnums(field->is_repeated() ? reflection->GetRepeatedMessage(message, field, i) : reflection->GetMessage(message, field)));

@@ -192,7 +192,9 @@ absl::Status RunSources(const Json& given, const std::string&) {
   registry::Registry client({.hosts = {}, .sessions = &sessions, .content = content.get(), .backoff_ms = 1});
   auto sources = source::MakeSourceManager({.registry = &client, .sessions = &sessions, .cache = nullptr, .content = content.get()});
 
-  Json c = Json::parse(Replace(Replace(Replace(given.dump(), "$SESSION", "session"), "$HTTP", "http://http.test"), "$REG/", server.host() + "/"));
+  std::string text = given.dump();
+  for (const auto& [name, value] : {std::pair("$SESSION", "session"), std::pair("$HTTP", "http://http.test"), std::pair("$GIT", "file:///git.test")}) text = Replace(text, name, value);
+  Json c = Json::parse(Replace(text, "$REG/", server.host() + "/"));
   const Json& expect = c["expect"];
   std::string identifier = Text(c["identifier"]);
   source::Attributes attrs;

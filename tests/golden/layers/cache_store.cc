@@ -1,5 +1,6 @@
 #include "tests/golden/layers/cache_store.h"
 
+#include "snapshotter/diff/apply.h"
 #include "snapshotter/diff/compress.h"
 
 namespace bk::golden::layers {
@@ -18,6 +19,18 @@ absl::StatusOr<cache::ImmutablePtr> TestStore::Layer(const cache::ImmutablePtr& 
     BK_TRY(auto active, tree->Mount(cancel, {}, false));
     BK_TRY(os::TempMount mount, os::TempMount::Make(active->mounts(), dir.path()));
     BK_RETURN_IF_ERROR(RunOps(mount.path(), ops));
+  }
+  return tree->Commit(cancel);
+}
+
+absl::StatusOr<cache::ImmutablePtr> TestStore::FromStream(const cache::ImmutablePtr& parent, const std::string& tar) {
+  CancelToken cancel;
+  BK_TRY(cache::MutablePtr tree, store->manager().New(cancel, {}, parent, {}));
+  {
+    BK_TRY(auto active, tree->Mount(cancel, {}, false));
+    BK_TRY(os::TempMount mount, os::TempMount::Make(active->mounts(), dir.path()));
+    diff::StringSource source(tar);
+    BK_RETURN_IF_ERROR(diff::ApplyLayer(cancel, source, {mount.path()}).status());
   }
   return tree->Commit(cancel);
 }

@@ -16,6 +16,8 @@ struct TestStore {
   static absl::StatusOr<TestStore> Make(const std::string& snapshotter);
   // A committed layer on `parent` with the instructions done in it.
   absl::StatusOr<cache::ImmutablePtr> Layer(const cache::ImmutablePtr& parent, const Json& ops);
+  // A committed layer on `parent` with a tar stream unpacked on it.
+  absl::StatusOr<cache::ImmutablePtr> FromStream(const cache::ImmutablePtr& parent, const std::string& tar);
   // The uncompressed bytes of a blob.
   absl::StatusOr<std::string> Plain(const Digest& blob);
 };

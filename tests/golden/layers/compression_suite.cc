@@ -1,7 +1,6 @@
 // layers/compression: options, media types, and blobs of a ref through a row of exports. [SNP-022, SNP-024]
 #include "daemon/exporter/manifest.h"
 #include "daemon/exporter/options.h"
-#include "snapshotter/diff/apply.h"
 #include "snapshotter/diff/compress.h"
 #include "tests/golden/layers/cache_store.h"
 #include "tests/golden/layers/suites.h"
@@ -41,18 +40,6 @@ absl::Status RunTable(const Json& c) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<cache::ImmutablePtr> FromTree(TestStore& test, const std::string& plain) {
-  CancelToken cancel;
-  BK_TRY(cache::MutablePtr tree, test.store->manager().New(cancel, {}, nullptr, {}));
-  {
-    BK_TRY(auto active, tree->Mount(cancel, {}, false));
-    BK_TRY(os::TempMount mount, os::TempMount::Make(active->mounts(), test.dir.path()));
-    diff::StringSource source(plain);
-    BK_RETURN_IF_ERROR(diff::ApplyLayer(cancel, source, {mount.path()}).status());
-  }
-  return tree->Commit(cancel);
-}
-
 absl::StatusOr<cache::ImmutablePtr> FromBlob(TestStore& test, const std::string& plain, const Json& source) {
   std::string encoding = source["encoding"], bytes;
   CompressionChoice choice;
@@ -64,6 +51,7 @@ absl::StatusOr<cache::ImmutablePtr> FromBlob(TestStore& test, const std::string&
   BK_RETURN_IF_ERROR(encoder->Write(plain));
   BK_RETURN_IF_ERROR(encoder->Finish());
   Descriptor blob{source["media_type"], DigestOf(bytes), static_cast<int64_t>(bytes.size()), {}, {}, ""};
+  blob.urls = source.value("urls", std::vector<std::string>());
   BK_RETURN_IF_ERROR(test.store->content().Put(bytes, blob.digest));
   return test.store->manager().GetByBlob(CancelToken::Never(), blob, DigestOf(plain), nullptr, nullptr, {});
 }
@@ -78,9 +66,10 @@ CompressionChoice ChoiceOf(const Json& step) {
   return choice;
 }
 
-absl::Status ExpectStep(TestStore& test, const cache::Layer& layer, const std::string& plain, std::map<Digest, std::string>& origins, const std::string& step, const Json& want) {
-  const Descriptor& blob = layer.descriptor;
-  BK_RETURN_IF_ERROR(ExpectText(step + " media type", exporter::DistributableType(blob.media_type), want["media_type"].get<std::string>()));
+absl::Status ExpectStep(TestStore& test, const cache::Layer& layer, bool prefer_nondist, const std::string& plain, std::map<Digest, std::string>& origins, const std::string& step, const Json& want) {
+  const Descriptor blob = exporter::PlacedLayer(layer.descriptor, prefer_nondist);
+  BK_RETURN_IF_ERROR(ExpectText(step + " media type", blob.media_type, want["media_type"].get<std::string>()));
+  BK_RETURN_IF_ERROR(ExpectJson(step + " urls", Json(blob.urls), want.value("urls", Json::array())));
   BK_RETURN_IF_ERROR(ExpectText(step + " blob", origins.try_emplace(blob.digest, step).first->second, want["blob"].get<std::string>()));
   BK_TRY(std::string bytes, test.store->content().Read(blob.digest, 1 << 24));
   Compression kind = diff::DetectCompression(bytes);
@@ -97,7 +86,7 @@ absl::Status RunLayer(const Json& c) {
   BK_RETURN_IF_ERROR(ExpectText("stream", DigestOf(plain).str(), c["expect"]["plain_diff_id"].get<std::string>()));
   BK_TRY(TestStore test, TestStore::Make("native"));
   bool imported = c["source"]["kind"] == "blob";
-  BK_TRY(cache::ImmutablePtr ref, imported ? FromBlob(test, plain, c["source"]) : FromTree(test, plain));
+  BK_TRY(cache::ImmutablePtr ref, imported ? FromBlob(test, plain, c["source"]) : test.FromStream(nullptr, plain));
   std::map<Digest, std::string> origins;
   if (imported) {
     BK_TRY(auto layers, ref->Layers(CancelToken::Never(), {}, {}, false));
@@ -111,7 +100,7 @@ absl::Status RunLayer(const Json& c) {
       continue;
     }
     BK_RETURN_IF_ERROR(layers.status());
-    BK_RETURN_IF_ERROR(ExpectStep(test, layers->back(), plain, origins, StrCat("step", i), want));
+    BK_RETURN_IF_ERROR(ExpectStep(test, layers->back(), c["steps"][i].value("prefer_nondist", false), plain, origins, StrCat("step", i), want));
   }
   return absl::OkStatus();
 }

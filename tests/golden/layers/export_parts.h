@@ -41,6 +41,18 @@ class LayerRef : public cache::ImmutableRef, public std::enable_shared_from_this
   const std::vector<Part> parts_;
 };
 
+// As LayerRef, with the blobs of a ref of the cache, which keeps what it made for earlier exports.
+class StoredRef final : public LayerRef {
+ public:
+  StoredRef(content::ContentStore* store, std::vector<Part> parts, cache::ImmutablePtr stored) : LayerRef(store, std::move(parts)), stored_(std::move(stored)) {}
+  absl::StatusOr<std::vector<cache::Layer>> Layers(const CancelToken& cancel, const cache::FetchContext& fetch, const CompressionChoice& compression, bool create) const override {
+    return stored_->Layers(cancel, fetch, compression, create);
+  }
+
+ private:
+  cache::ImmutablePtr stored_;
+};
+
 // Takes pushes and remembers which digest a tag has ("repo:tag", "repo@" for pushes by digest).
 class MemoryRegistry {
  public:

@@ -1,6 +1,7 @@
 // layers/export: what exporters make of a result, document by document. The result is made of the case's own layers and
-// configuration; whole builds are the integration tests' business.
-#include <algorithm>
+// configuration; where files come out, the case is built by the daemon (whole_build.h).
+#include <algorithm>  // EXP-006, EXP-010, EXP-011, EXP-020, EXP-034 … EXP-039, EXP-042, SNP-034, INF-034
+#include <optional>
 #include <set>
 
 #include <re2/re2.h>
@@ -10,8 +11,10 @@
 #include "daemon/exporter/table.h"
 #include "daemon/registry/registry.h"
 #include "snapshotter/diff/tar.h"
+#include "tests/golden/layers/cache_store.h"
 #include "tests/golden/layers/export_parts.h"
 #include "tests/golden/layers/suites.h"
+#include "tests/golden/layers/whole_build.h"
 #include "tests/unit/support/fake_session.h"
 
 namespace bk::golden::layers {
@@ -20,12 +23,15 @@ namespace {
 using Files = std::map<std::string, std::string>;
 
 struct Bench {
+  explicit Bench(std::optional<TestStore> with_cache) : cache(std::move(with_cache)) {}
   os::TempDir temp = *os::TempDir::Make("golden-export-");
-  std::unique_ptr<content::ContentStore> store = *content::ContentStore::Open(temp.path() + "/content");
+  std::optional<TestStore> cache;  // for cases with earlier exports, whose blobs it remembers
+  std::unique_ptr<content::ContentStore> own_store = *content::ContentStore::Open(temp.path() + "/content");
+  content::ContentStore* store = cache ? &cache->store->content() : own_store.get();
   MemoryRegistry server;
   testing::FakeSessions sessions;
-  registry::Registry registry{{.hosts = {}, .sessions = &sessions, .content = store.get(), .backoff_ms = 1}};
-  exporter::Exporters exporters = exporter::MakeExporters({.content = store.get(), .leases = nullptr, .sessions = &sessions, .registry = &registry, .temp_dir = ""});
+  registry::Registry registry{{.hosts = {}, .sessions = &sessions, .content = store, .backoff_ms = 1}};
+  exporter::Exporters exporters = exporter::MakeExporters({.content = store, .leases = nullptr, .sessions = &sessions, .registry = &registry, .temp_dir = ""});
 };
 
 // The layers whose role begins with `prefix` ("manifest.", "manifest[linux/amd64]."), lowest first.
@@ -46,9 +52,12 @@ absl::StatusOr<std::vector<LayerRef::Part>> PartsOf(const Json& expect, const st
   return out;
 }
 
-cache::ImmutablePtr RefOf(Bench& bench, std::vector<LayerRef::Part> parts) {
+absl::StatusOr<cache::ImmutablePtr> RefOf(Bench& bench, std::vector<LayerRef::Part> parts) {
   if (parts.empty()) return nullptr;
-  return std::make_shared<LayerRef>(bench.store.get(), std::move(parts));
+  if (!bench.cache) return std::make_shared<LayerRef>(bench.store, std::move(parts));
+  cache::ImmutablePtr stored;
+  for (const LayerRef::Part& part : parts) BK_ASSIGN(stored, bench.cache->FromStream(stored, part.tar));
+  return std::make_shared<StoredRef>(bench.store, std::move(parts), std::move(stored));
 }
 
 // The name of a gateway client's step: its first operation.
@@ -75,7 +84,7 @@ absl::StatusOr<exporter::Result> GatewayResult(Bench& bench, const Json& c) {
     Json steps = ListAt(ref, "layers");
     if (parts.empty() && !steps.empty()) BK_ASSIGN(parts, PartsOf(c["expect"], "manifest[linux/amd64]"));  // one image for several
     for (size_t i = 0; i < parts.size() && i < steps.size(); i++) parts[i].description = StepName(steps[i]);
-    cache::ImmutablePtr made = RefOf(bench, std::move(parts));
+    BK_TRY(cache::ImmutablePtr made, RefOf(bench, std::move(parts)));
     if (id.empty()) {
       result.ref = made;
     } else {
@@ -99,7 +108,7 @@ absl::StatusOr<exporter::Result> DockerfileResult(Bench& bench, const Json& c) {
       std::string id = role.substr(7, role.size() - 8);
       result.metadata["containerimage.config/" + id] = WithTime(text);
       BK_TRY(auto parts, PartsOf(c["expect"], "manifest[" + id + "]"));
-      result.refs[id] = RefOf(bench, std::move(parts));
+      BK_ASSIGN(result.refs[id], RefOf(bench, std::move(parts)));
     }
   }
   std::string wanted = c["request"]["frontend_attrs"].value("platform", "");
@@ -119,7 +128,7 @@ absl::StatusOr<exporter::Result> DockerfileResult(Bench& bench, const Json& c) {
     result.metadata["refs.platforms"] = Json{{"Platforms", platforms}}.dump();
   } else {
     BK_TRY(auto parts, PartsOf(c["expect"], "manifest"));
-    result.ref = RefOf(bench, std::move(parts));
+    BK_ASSIGN(result.ref, RefOf(bench, std::move(parts)));
   }
   if (std::string epoch = c["request"]["frontend_attrs"].value("build-arg:SOURCE_DATE_EPOCH", ""); !epoch.empty()) result.metadata["source.date.epoch"] = epoch;
   return result;
@@ -244,21 +253,33 @@ absl::Status CheckResponse(const Json& expect, const std::map<std::string, std::
   return absl::OkStatus();
 }
 
+std::map<std::string, std::string> AttrsOf(const Json& object) {
+  std::map<std::string, std::string> attrs;
+  for (const auto& [key, value] : object.items()) attrs[key] = value;
+  return attrs;
+}
+
 absl::StatusOr<exporter::ExportOutcome> Export(Bench& bench, const Json& c) {
   const Json& request = c["request"];
-  std::map<std::string, std::string> attrs;
-  for (const auto& [key, value] : request["exporter"]["attrs"].items()) attrs[key] = value;
-  BK_TRY(auto instance, bench.exporters[request["exporter"]["type"]]->Resolve(attrs));
+  BK_TRY(auto instance, bench.exporters[request["exporter"]["type"]]->Resolve(AttrsOf(request["exporter"]["attrs"])));
   BK_TRY(exporter::Result result, request["frontend"] == "dockerfile.v0" ? DockerfileResult(bench, c) : GatewayResult(bench, c));
   exporter::ExportContext context{bench.sessions.client->id(), "0", {}};
   context.compatibility_version = request.value("compatibility_version", 30);
+  for (const Json& earlier : ListAt(request, "earlier_exports")) {
+    BK_TRY(auto first, bench.exporters["oci"]->Resolve(AttrsOf(earlier)));
+    BK_RETURN_IF_ERROR(first->Export(CancelToken::Never(), result, context).status());
+  }
   return instance->Export(CancelToken::Never(), result, context);
 }
 
 }  // namespace
 
 absl::Status RunExport(const Json& given, const std::string&) {
-  Bench bench;
+  std::string type = given["request"]["exporter"]["type"];
+  if (type == "local" || type == "tar") return RunWholeBuild(given);
+  std::optional<TestStore> cache;
+  if (given["request"].contains("earlier_exports")) BK_ASSIGN(cache, TestStore::Make("native"));
+  Bench bench(std::move(cache));
   // The registry that the cases speak of listens elsewhere here.
   std::string text = given.dump();
   for (size_t at; (at = text.find("127.0.0.1:15983")) != std::string::npos;) text.replace(at, 15, bench.server.host());

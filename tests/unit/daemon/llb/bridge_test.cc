@@ -207,8 +207,10 @@ TEST_CASE("policies of the build and of a question put another image in the plac
   REQUIRE(image.ok());
   CHECK(image->ref == "mirror.test/library/alpine:3");
   frontend::Bridge::ResolveOptions options;
-  options.source_policies = {Convert("docker-image://mirror.test/*", "tree://a")};
-  CHECK(Message(bridge.ResolveImageConfig(f.cancel, "alpine:3", options).status()).find("ref mutated by policy to non-image: docker-image://docker.io/library/alpine:3 -> tree://a") != std::string::npos);
+  options.source_policies = {Convert("docker-image://mirror.test/*", "local://x")};
+  CHECK(Message(bridge.ResolveImageConfig(f.cancel, "alpine:3", options).status()).find("ref mutated by policy to non-image: docker-image://docker.io/library/alpine:3 -> local://x") != std::string::npos);
+  options.any_source = true;
+  CHECK(bridge.ResolveImageConfig(f.cancel, "alpine:3", options)->ref == "local://x");
 }
 
 TEST_CASE("policies apply to what a definition is made of, those of a request beside the build's") {
