@@ -15,6 +15,7 @@
 #include "client/cli/build_progress.h"
 #include "client/cli/connect.h"
 #include "client/cli/metadata_file.h"
+#include "client/cli/source_policy.h"
 #include "client/cli/verbs.h"
 #include "client/progress/terminal.h"
 #include "client/session/auth.h"
@@ -27,9 +28,10 @@ namespace {
 using flags::Values;
 
 constexpr uint64_t kMaxDefinitionBytes = 256 << 20;
+constexpr uint64_t kMaxPolicyBytes = 16 << 20;
 constexpr char kResultPrefix[] = "result.";
 // Flags of the reference that are still to come.
-constexpr const char* kNotBuilt[] = {"ssh", "source-policy-file", "registry-auth-tlscontext", "debug-json-cache-metrics"};
+constexpr const char* kNotBuilt[] = {"ssh", "registry-auth-tlscontext", "debug-json-cache-metrics"};
 
 // Mistakes in their values are told first.
 absl::Status CheckBuilt(const Values& values) {
@@ -87,6 +89,15 @@ absl::StatusOr<os::UniqueFd> OpenTrace(const std::string& path) {
   return file;
 }
 
+absl::StatusOr<std::optional<moby::buildkit::v1::sourcepolicy::Policy>> ReadSourcePolicy(const std::string& path) {
+  if (path.empty()) return std::nullopt;
+  auto text = os::ReadFile(path, kMaxPolicyBytes);
+  if (!text.ok()) return text.status();
+  auto policy = ParseSourcePolicy(*text);
+  if (!policy.ok()) return Annotate(policy.status(), StrCat("failed to unmarshal source-policy-file ", Quote(path)));
+  return *std::move(policy);
+}
+
 // In the order in which the reference reads them: the first mistake is the one that is told.
 absl::StatusOr<SolveOptions> ReadOptions(const CancelToken& cancel, const Values& values) {
   SolveOptions options;
@@ -115,6 +126,7 @@ absl::StatusOr<SolveOptions> ReadOptions(const CancelToken& cancel, const Values
     BK_TRY(CacheEntry entry, ParseCache(text, CacheUse::kImport));
     options.cache_imports.push_back(std::move(entry));
   }
+  BK_ASSIGN(options.source_policy, ReadSourcePolicy(values.String("source-policy-file")));
   auto prefixed = [](auto result, const char* prefix) { return result.ok() ? result : decltype(result)(Annotate(result.status(), prefix)); };
   BK_ASSIGN(options.frontend_attrs, prefixed(ParseOpts(values.Strings("opt")), "invalid opt"));
   BK_ASSIGN(options.local_directories, prefixed(ParseLocals(values.Strings("local")), "invalid local"));
@@ -198,6 +210,7 @@ flags::Command MakeBuild(const CancelToken& cancel) {
       {"secret", Kind::kStrings, "Secret value exposed to the build. Format id=secretname,src=filepath"},
       {"allow", Kind::kStrings, "Allow extra privileged entitlement, e.g. network.host, security.insecure, device"},
       {"metadata-file", Kind::kString, "Output build metadata (e.g., image digest) to a file as JSON"},
+      {"source-policy-file", Kind::kString, "Read source policy file from a JSON file"},
       {"proxy-network", Kind::kBool, "Run build with proxy network enforcement"},
       {"ref-file", Kind::kString, "Write build ref to a file"},
   };

@@ -12,6 +12,7 @@
 #include "base/os/unique_fd.h"
 #include "client/session/blob_store.h"
 #include "llb/ops.pb.h"
+#include "policy/policy.pb.h"
 
 namespace bk::client {
 
@@ -44,6 +45,7 @@ struct SolveOptions {
   std::vector<ExportEntry> exports;
   std::vector<CacheEntry> cache_exports, cache_imports;
   std::vector<std::string> entitlements;
+  std::optional<moby::buildkit::v1::sourcepolicy::Policy> source_policy;
   bool proxy_network = false;
   std::vector<SessionService> services;  // offered to the daemon beside those that follow from the above
 };

@@ -100,6 +100,7 @@ class Build {
       request.mutable_exporterattrsdeprecated()->insert(options_.exports[0].attrs.begin(), options_.exports[0].attrs.end());
     }
     for (const std::string& entitlement : options_.entitlements) request.add_entitlements(entitlement);
+    if (options_.source_policy.has_value()) *request.mutable_sourcepolicy() = *options_.source_policy;
     request.set_proxynetwork(options_.proxy_network);
     return request;
   }
