@@ -1,5 +1,7 @@
 #include "daemon/control/server.h"
 
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+
 #include "daemon/control/content_service.h"
 #include "daemon/control/control_service.h"
 #include "daemon/control/gateway_service.h"
@@ -23,7 +25,10 @@ struct Services::State {
   ~State() { tasks.Wait(); }
 };
 
-Services::Services(ControlParts parts) : state_(std::make_unique<State>(std::move(parts))) {}
+Services::Services(ControlParts parts) : state_(std::make_unique<State>(std::move(parts))) {
+  // Builders that are made from now on serve the descriptions of their services; gRPC keeps one list of plugins a process.
+  [[maybe_unused]] static const bool reflects = (grpc::reflection::InitProtoReflectionServerBuilderPlugin(), true);
+}
 Services::~Services() = default;
 
 void Services::Register(grpc::ServerBuilder& builder) {

@@ -59,6 +59,16 @@ class Daemons(ApiCase):
                     client.channel.unary_unary(method)(b"", timeout=10)
                 self.assertEqual(raised.exception.code(), grpc.StatusCode.UNIMPLEMENTED)
 
+    def test_reflection(self):
+        """RPC-040, DMN-054: programs that know no proto file are told the services and their messages."""
+        services, symbol = b"\x3a\x00", b"moby.buildkit.v1.Control"  # ServerReflectionRequest: list_services, file_containing_symbol
+        for daemon, client in self.each():
+            ask = client.channel.stream_stream("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo")
+            listed, described = list(ask(iter([services, b"\x22" + bytes([len(symbol)]) + symbol]), timeout=10))
+            for name in (symbol, b"moby.buildkit.v1.frontend.LLBBridge", b"grpc.health.v1.Health", b"containerd.services.content.v1.Content"):
+                self.assertIn(name, listed)
+            self.assertIn(b"ListenBuildHistory", described)
+
     def test_messages_of_sixteen_mebibytes(self):
         """INF-025: what is just below 16 MiB passes in both directions, what is above is refused."""
         for daemon, client in self.each():

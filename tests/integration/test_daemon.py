@@ -1,4 +1,4 @@
-"""Life of the daemon: settings, sockets, signals, one root each, disk usage (rows DMN-001 … DMN-062 of order 1)."""
+"""Life of the daemon: settings, sockets, signals, one root each, disk usage; rows stand at the tests, those of places in test_places.py."""
 import os
 import pathlib
 import signal
@@ -32,7 +32,7 @@ class Life(Case):
                               env=machine.environment(user, where), capture_output=True, text=True, timeout=60)
         return done.returncode, done.stderr + done.stdout
 
-    def test_settings_are_checked(self):
+    def test_settings_are_checked(self):  # DMN-004, DMN-029
         for flags, config, word in (
             (["--nosuch"], "", "flag provided but not defined: -nosuch"),
             (["--tlscert", "x"], "", "not built yet"),
@@ -50,7 +50,7 @@ class Life(Case):
         self.assertEqual(code, 0)
         self.assertRegex(text, r"^buildkitd \S+ v\d+")
 
-    def test_two_daemons_on_one_root(self):
+    def test_two_daemons_on_one_root(self):  # DMN-002
         with Daemon() as daemon:
             other = Daemon(root=daemon.root)
             other.start(wait=False)
@@ -58,7 +58,7 @@ class Life(Case):
             self.assertRegex(other.log(), "could not lock|another")
             daemon.build({"Dockerfile": f"FROM {self.base}\nRUN true\n"})
 
-    def test_sigterm_lets_a_running_build_end(self):
+    def test_sigterm_lets_a_running_build_end(self):  # DMN-006
         for user in self.both_users():
             with Daemon(user=user) as daemon:
                 result = {}
@@ -70,7 +70,7 @@ class Life(Case):
                 client.join()
                 self.assertEqual(result["done"].returncode, 0, result["done"].err)
 
-    def test_after_the_drain_time_and_after_a_second_signal_builds_are_cancelled(self):
+    def test_after_the_drain_time_and_after_a_second_signal_builds_are_cancelled(self):  # DMN-006
         for flags, more in ((["--drain-timeout=1s"], 0), ([], 1)):
             with Daemon(flags=flags) as daemon:
                 result = {}

@@ -26,7 +26,7 @@ absl::StatusOr<Parsed> ParseWith(const std::string& toml, std::vector<std::strin
 std::string ErrorOf(const absl::StatusOr<Parsed>& parsed) { return Message(parsed.status()); }
 bool Has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
-TEST_CASE("flags go before the file, the file before the defaults") {
+TEST_CASE("flags go before the file, the file before the defaults") {  // DMN-011
   auto parsed = ParseWith("root = \"/file\"\n[worker.oci]\nsnapshotter = \"native\"\nmax-parallelism = 3\n[log]\nlevel = \"warn\"\n", {"--root=/flag", "-oci-worker-snapshotter", "overlayfs"});
   REQUIRE_MESSAGE(parsed.ok(), ErrorOf(parsed));
   CHECK(parsed->config.root == "/flag");
@@ -96,7 +96,7 @@ TEST_CASE("registries and rules of collection come out as written") {
   CHECK(policies[0] == GcPolicy{{}, true, 172'800'000'000'000, 11'000'000'000, 0, 0});
 }
 
-TEST_CASE("in a user namespace rootless is the default, and the variable of the log level counts") {
+TEST_CASE("in a user namespace rootless is the default, and the variable of the log level counts") {  // DMN-010, DMN-045
   Surroundings here;
   here.in_user_namespace = true;
   here.env = {{"USER", "alice"}, {"HOME", "/home/alice"}, {"XDG_RUNTIME_DIR", "/run/user/1001"}, {"BUILDKITD_LOG_LEVEL", "error"}};
