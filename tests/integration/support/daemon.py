@@ -102,10 +102,11 @@ class Daemon:
         return found
 
     def daemon_pid(self):
-        for pid, text in self.pids().items():
-            if "/buildkitd " in text and "rootlesskit" not in text.split("buildkitd")[0] and not text.startswith(("sh ", "unshare ", "setpriv ")):
-                newest = pid
-        return newest
+        """The daemon itself, not what watches it nor a process that it forked and that has its command line for a moment."""
+        found = [pid for pid, text in self.pids().items()
+                 if "/buildkitd " in text and "rootlesskit" not in text.split("buildkitd")[0] and not text.startswith(("sh ", "unshare ", "setpriv "))]
+        (pid,) = [pid for pid in found if leaks.parent(pid) not in found]
+        return pid
 
     def stop(self, sig=signal.SIGTERM, seconds=20):
         if self.process is None:
