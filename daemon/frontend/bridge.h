@@ -83,6 +83,7 @@ class Bridge {
     std::string resolve_mode;  // "", "pull", "local", "default"
     std::string log_name;
     bool no_config = false;
+    bool any_source = false;  // ResolveImageConfig: a policy may answer with what is no image; `ref` is its identifier then, with scheme
     std::string session_id, store_id;  // oci-layout
     std::vector<moby::buildkit::v1::sourcepolicy::Policy> source_policies;  // beside the build's
   };

@@ -124,6 +124,7 @@ absl::StatusOr<frontend::Bridge::ImageConfig> BuildBridge::ResolveImageConfig(co
   auto answer = ResolveSourceMeta(cancel, op, options);
   if (!answer.ok()) return Annotate(answer.status(), StrCat("failed to resolve source metadata for ", parsed->str()));
   std::string_view resolved = answer->identifier;
+  if (answer->image_digest.empty() && options.any_source) return ImageConfig{std::string(resolved), "", ""};
   if (answer->image_digest.empty()) return Unknown("ref mutated by policy to non-image: ", kImage, parsed->str(), " -> ", resolved);
   for (std::string_view scheme : {kImage, kLayout}) {
     if (resolved.starts_with(scheme)) resolved.remove_prefix(scheme.size());

@@ -11,6 +11,7 @@ namespace bk::dockerfile {
 namespace {
 
 constexpr char kIgnoreFile[] = ".dockerignore";
+constexpr int kMaxReplacements = 10;
 
 // Takes over the settings that an image gives to commands on it.
 llb::State WithConfig(llb::State state, const ImageConfig& image) {
@@ -24,7 +25,10 @@ llb::State WithConfig(llb::State state, const ImageConfig& image) {
   return state;
 }
 
-absl::StatusOr<bool> LoadImage(Conversion& c, StageState& stage, const NamedContext& context, const std::optional<Platform>& platform, const std::string& text) {
+absl::StatusOr<bool> Load(Conversion& c, StageState& stage, const NamedContext& context, const std::optional<Platform>& platform, int replacements);
+
+// `replacements`: how often policies have put another source in the place already.
+absl::StatusOr<bool> LoadImage(Conversion& c, StageState& stage, const NamedContext& context, const std::optional<Platform>& platform, const std::string& text, int replacements) {
   if (text == "scratch") {
     stage.state = llb::State::Scratch(c.graph);
     return false;
@@ -34,7 +38,13 @@ absl::StatusOr<bool> LoadImage(Conversion& c, StageState& stage, const NamedCont
   resolve.platform = platform;
   resolve.resolve_mode = c.options.resolve_mode.empty() ? "default" : c.options.resolve_mode;
   resolve.log_name = StrCat("[context ", context.shown_name, "] load metadata for ", text);
+  resolve.any_source = true;
   BK_TRY(auto answer, c.input.context->bridge().ResolveImageConfig(c.input.context->cancel(), parsed.WithDefaultTag().str(), resolve));
+  if (size_t scheme = answer.ref.find("://"); scheme != std::string::npos) {
+    NamedContext other = context;
+    other.input = StrCat(answer.ref.substr(0, scheme), ":", answer.ref.substr(scheme + 3));
+    return Load(c, stage, other, platform, replacements + 1);
+  }
   BK_TRY(ImageConfig image, ParseImageConfig(answer.config));
   llb::ImageOptions options;
   options.op.platform = platform;
@@ -118,6 +128,22 @@ absl::StatusOr<bool> LoadDirectory(Conversion& c, StageState& stage, const Named
   return false;
 }
 
+absl::StatusOr<bool> Load(Conversion& c, StageState& stage, const NamedContext& context, const std::optional<Platform>& platform, int replacements) {
+  if (replacements > kMaxReplacements) return InvalidArgument("context recursion limit exceeded; this may indicate a cycle in the provided source policies: ", context.input);
+  size_t colon = context.input.find(':');
+  if (colon == std::string::npos) return InvalidArgument("invalid context specifier ", context.input, " for ", context.shown_name);
+  std::string kind = context.input.substr(0, colon), rest = context.input.substr(colon + 1);
+  std::string reference = rest.starts_with("//") ? rest.substr(2) : rest;
+  if (kind == "docker-image") return LoadImage(c, stage, context, platform, reference, replacements);
+  if (kind == "oci-layout") return LoadOciLayout(c, stage, context, platform, reference);
+  if (kind == "local") return LoadDirectory(c, stage, context, rest);
+  if (kind == "input") return LoadInput(c, stage, context, rest);
+  if (kind == "git" || kind.starts_with("git@") || kind == "http" || kind == "https") {
+    return Unimplemented("named context ", Quote(context.shown_name), ": contexts from ", kind, " are not built yet (use docker-image://, oci-layout:// or local:)");
+  }
+  return InvalidArgument("unsupported context source ", kind, " for ", context.shown_name);
+}
+
 }  // namespace
 
 absl::StatusOr<std::optional<NamedContext>> FindNamedContext(const BuildOptions& options, const std::string& name, const Platform& platform) {
@@ -134,18 +160,7 @@ absl::StatusOr<std::optional<NamedContext>> FindNamedContext(const BuildOptions&
 }
 
 absl::StatusOr<bool> LoadNamedContext(Conversion& conversion, StageState& stage, const NamedContext& context, const std::optional<Platform>& platform) {
-  size_t colon = context.input.find(':');
-  if (colon == std::string::npos) return InvalidArgument("invalid context specifier ", context.input, " for ", context.shown_name);
-  std::string kind = context.input.substr(0, colon), rest = context.input.substr(colon + 1);
-  std::string reference = rest.starts_with("//") ? rest.substr(2) : rest;
-  if (kind == "docker-image") return LoadImage(conversion, stage, context, platform, reference);
-  if (kind == "oci-layout") return LoadOciLayout(conversion, stage, context, platform, reference);
-  if (kind == "local") return LoadDirectory(conversion, stage, context, rest);
-  if (kind == "input") return LoadInput(conversion, stage, context, rest);
-  if (kind == "git" || kind.starts_with("git@") || kind == "http" || kind == "https") {
-    return Unimplemented("named context ", Quote(context.shown_name), ": contexts from ", kind, " are not built yet (use docker-image://, oci-layout:// or local:)");
-  }
-  return InvalidArgument("unsupported context source ", kind, " for ", context.shown_name);
+  return Load(conversion, stage, context, platform, 0);
 }
 
 void BindNamedDirectories(Conversion& conversion) {

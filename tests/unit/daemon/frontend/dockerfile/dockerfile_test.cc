@@ -25,6 +25,7 @@ class FixedRef final : public frontend::Ref {
 class FileBridge final : public frontend::Bridge {
  public:
   explicit FileBridge(std::string text, std::string onbuild = "") : text_(std::move(text)), onbuild_(std::move(onbuild)) {}
+  std::string answered;  // what a policy answers for every image
   absl::StatusOr<frontend::Result> Solve(const CancelToken&, const frontend::SolveRequest& request) override {
     frontend::Result result;
     result.ref = std::make_shared<FixedRef>(request.definition);
@@ -39,6 +40,7 @@ class FileBridge final : public frontend::Bridge {
   }
   absl::StatusOr<frontend::FileStat> StatFile(const CancelToken&, frontend::Ref&, const std::string&) override { return Unimplemented("StatFile"); }
   absl::StatusOr<ImageConfig> ResolveImageConfig(const CancelToken&, const std::string& ref, const ResolveOptions&) override {
+    if (!answered.empty()) return ImageConfig{answered, "", ""};
     std::string trigger = onbuild_.empty() ? "" : ",\"OnBuild\":[\"" + onbuild_ + "\"]";
     return ImageConfig{ref, "", "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"Env\":[\"A=1\"]" + trigger +
                                     "},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"sha256:" + std::string(64, 'a') + "\"]}}"};
@@ -130,6 +132,18 @@ TEST_CASE("results of other frontends stand for images, the context and the Dock
   CHECK(Message(build("FROM base\n", {{"context:base", "input:empty"}}).status()) == "invalid nil input definition to definition op");
   CHECK(Message(build("FROM base\n", {{"context:base", "input:nosuch"}}).status()) == "invalid input nosuch for base");
   CHECK(Message(build("FROM base\n", {{"context:base", "input:base"}, {"input-metadata:base", "{"}}).status()) == "failed to parse image config for base: failed to parse input metadata {");
+}
+
+TEST_CASE("a policy may put a directory in the place of a named context's image, but not in a circle") {
+  FileBridge bridge("FROM base\nRUN x\n");
+  auto build = [&](const std::string& answer) {
+    bridge.answered = answer;
+    return dockerfile::DockerfileFrontend(&SupportsAll).Solve(CancelToken::Never(), bridge, {{"context:base", "docker-image://b"}}, {});
+  };
+  auto result = build("local://dir");
+  REQUIRE(result.ok());
+  CHECK(result->ref->definition().def(0).find("local://dir") != std::string::npos);
+  CHECK(Message(build("docker-image://b").status()).starts_with("context recursion limit exceeded; this may indicate a cycle in the provided source policies"));
 }
 
 TEST_CASE("what is not supported says so") {
