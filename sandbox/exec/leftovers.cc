@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <climits>
 #include <cstdlib>
 
 #include "base/log.h"
@@ -16,6 +17,14 @@ namespace {
 
 constexpr int kKillRounds = 100;
 constexpr std::chrono::milliseconds kKillPause(5);
+
+// A step that was over when the daemon crashed.
+void RemoveOver(const Runtime& runtime, const std::string& id, const std::string& note) {
+  runtime.Delete(id, true);
+  std::string cgroup = os::ReadFile(note, PATH_MAX).value_or("");
+  if (!RemoveStepCgroup(cgroup)) log::Warning("a control group of a crashed daemon's step cannot be removed", {{"cgroup", cgroup}});
+  unlink(note.c_str());
+}
 
 }  // namespace
 
@@ -46,6 +55,7 @@ absl::Status RemoveLeftovers(const Runtime& runtime, const std::string& root) {
     struct stat st;
     if (lstat(path.c_str(), &st) < 0) continue;
     if (!S_ISDIR(st.st_mode)) {
+      if (name.ends_with(kOverSuffix)) RemoveOver(runtime, name.substr(0, name.size() - kOverSuffix.size()), path);
       if (name.starts_with("hosts.") || name.ends_with(".tmp")) unlink(path.c_str());
       continue;
     }

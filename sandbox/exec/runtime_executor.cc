@@ -168,11 +168,15 @@ class RuntimeExecutor : public Executor {
   // Removes what the runtime and the kernel keep of a step that is over. runc takes longer for this than for the next
   // step's set-up: nothing waits for it but the end of the executor.
   void Forget(const std::string& id, const std::string& cgroup_path, bool clean) {
-    auto forget = [this, id, cgroup_path, clean] {
+    // The bundle does not last as long as this may: the note tells a next start what there is to remove.
+    std::string note = StrCat(options_.root, "/", id, kOverSuffix);
+    auto forget = [this, id, cgroup_path, clean, note] {
       runtime_.Delete(id, !clean);
       if (!RemoveStepCgroup(cgroup_path)) log::Warning("the control group of a step cannot be removed", {{"cgroup", cgroup_path}});
+      unlink(note.c_str());
     };
-    if (!clean || runtime_.is_crun() || !afterwards_.RunUnlessMoreThan(kMostAfterwards, forget)) forget();
+    bool later = clean && !runtime_.is_crun() && os::WriteFile(note, cgroup_path, 0600).ok();
+    if (!later || !afterwards_.RunUnlessMoreThan(kMostAfterwards, forget)) forget();
   }
 
   // Ends a running step. False when the runtime had to be killed as well, and its container may stand.

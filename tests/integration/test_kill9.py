@@ -2,8 +2,8 @@
 
 After each: the next start answers at once, steps whose end a client was told are still cached, the next build has the digest of a
 clean store, nothing of before is mounted or running. BK_KILLS: how many (200); BK_KILL_SECONDS: after which no new round begins
-(300); BK_SEED: what decides phases and moments (printed). Starts are held to BK_START_SECONDS (1; 3 on a machine with more to run
-than cores).
+(300); BK_SEED: what decides phases and moments (printed). Starts are held to BK_START_SECONDS (1), times what wants to run for each
+processor when that is more than one.
 """
 import json
 import os
@@ -93,7 +93,7 @@ class Kill9(Case):
         others = lambda: {pid: text for pid, text in leaks.processes(daemon.dir).items() if re.search(r"\b(runc|crun|sh|busybox|fuse-overlayfs|buildctl)\b", text.split(" ")[0])}
         self.assertEqual(leaks.settle(others), {})
         bundles = pathlib.Path(daemon.root, "executor")
-        self.assertEqual(leaks.settle(lambda: sorted(path.name for path in bundles.glob("*/"))), [])
+        self.assertEqual(leaks.settle(lambda: sorted(str(path) for path in [*bundles.glob("*/"), *bundles.glob("runtime/*/*")] if path.name != "runtime")), [])
         ingest = pathlib.Path(daemon.root, "content/ingest")
         self.assertEqual(sorted(os.listdir(ingest)) if ingest.exists() else [], [])
 
@@ -132,8 +132,8 @@ class Kill9(Case):
         starts.sort()
         print(f"{user}: {sum(done.values())} of {count} rounds {done}; {found} finished steps found again; start to first answer: "
               f"median {starts[len(starts) // 2]:.3f} s, most {starts[-1]:.3f} s", flush=True)
-        busy = os.getloadavg()[0] > os.cpu_count() + 1
-        self.assertLessEqual(starts[-1], float(os.environ.get("BK_START_SECONDS", 3 if busy else 1)))
+        share = max(1.0, os.getloadavg()[0] / os.cpu_count())  # of other things that want the processors
+        self.assertLessEqual(starts[-1], float(os.environ.get("BK_START_SECONDS", 1)) * share, f"load {os.getloadavg()}")
 
     def test_at_random_moments(self):
         count, seconds = int(os.environ.get("BK_KILLS", 200)), float(os.environ.get("BK_KILL_SECONDS", 300))
