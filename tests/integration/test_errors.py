@@ -5,6 +5,9 @@ from support.case import Case
 from support.daemon import Daemon
 from support import machine, registry
 
+# The head of a program for s390x (elf(5)): 64 bits, most significant byte first, machine 22.
+FOREIGN = b"\x7fELF\x02\x02\x01" + bytes(9) + b"\x00\x02\x00\x16" + bytes(44)
+
 
 class Errors(Case):
     def check(self, daemon, files, *words, extra=()):
@@ -24,7 +27,7 @@ class Errors(Case):
                 self.check(daemon, {"other": ""}, r"failed to read dockerfile")
                 self.check(daemon, {"Dockerfile": f"FROM {self.registry.host}/nosuch\n"}, r"nosuch.*not found")
                 self.check(daemon, {"Dockerfile": f"FROM 127.0.0.1:{registry.free_port()}/down\n"}, r"connection refused|connect")
-                self.check(daemon, {"Dockerfile": f"FROM --platform=linux/s390x {self.base}\nRUN true\n"}, r"s390x|platform")
+                self.check(daemon, {"Dockerfile": f"FROM --platform=linux/s390x {self.base}\nCOPY --chmod=755 foreign /bin/\nRUN [\"foreign\"]\n", "foreign": FOREIGN}, r"s390x.*emulator")
                 self.check(daemon, {"Dockerfile": f"FROM {self.base}\nRUN --mount=type=ssh true\n"}, r"ssh")
 
     def test_wrong_requests(self):
