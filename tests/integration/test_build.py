@@ -105,7 +105,7 @@ class Build(Case):
         for user in self.both_users():
             with Daemon(user=user, flags=["--allow-insecure-entitlement", "network.host"]) as daemon:
                 host, port = self.registry.host.split(":")
-                text = f"FROM {self.base}\nRUN --network=host wget -q -O- http://{self.registry.host}/v2/\nRUN --network=none ! wget -q -T 2 -O- http://{host}:{port}/v2/\n"
+                text = f"FROM {self.base}\nRUN --network=host wget -q -O- http://{self.registry.host}/v2/\nRUN --network=none ! wget -q -O- http://{host}:{port}/v2/\n"
                 daemon.build({"Dockerfile": text}, extra=["--allow", "network.host"], env={})
 
     def test_secrets_reach_the_step_and_no_layer(self):
