@@ -15,6 +15,7 @@
 namespace bk::exec {
 namespace {
 
+constexpr char kRuntimeState[] = "runtime";  // of a rootless runtime
 constexpr int kKillRounds = 100;
 constexpr std::chrono::milliseconds kKillPause(5);
 
@@ -59,7 +60,10 @@ absl::Status RemoveLeftovers(const Runtime& runtime, const std::string& root) {
       if (name.starts_with("hosts.") || name.ends_with(".tmp")) unlink(path.c_str());
       continue;
     }
-    if (!os::Exists(path + "/config.json") && !os::Exists(path + "/rootfs")) continue;  // no bundle
+    if (!os::Exists(path + "/config.json") && !os::Exists(path + "/rootfs")) {
+      if (name != kRuntimeState) rmdir(path.c_str());  // a bundle as it begins and ends; what has files is none
+      continue;
+    }
     runtime.Delete(name, true);
     KillProcessesBelow(path + "/rootfs");
     std::string cgroup = CgroupPathOfBundle(path);

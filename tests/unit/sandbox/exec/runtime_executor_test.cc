@@ -242,9 +242,12 @@ TEST_CASE("bundles of a daemon that crashed are removed at the start") {
   REQUIRE(os::MakeDirs(left + "/rootfs", 0755).ok());
   REQUIRE(os::WriteFile(left + "/config.json", "{}", 0600).ok());
   REQUIRE(os::MountAt({"bind", world.rootfs, {"rbind"}}, left + "/rootfs").ok());
+  std::string begun = world.options.root + "/begun";  // killed between two mkdirs
+  REQUIRE(os::MakeDirs(begun, 0711).ok());
   auto executor = MakeRuntimeExecutor(world.options);
   REQUIRE_MESSAGE(executor.ok(), Message(executor.status()));
   CHECK(!os::Exists(left));
+  CHECK(!os::Exists(begun));
   CHECK(os::Exists(world.rootfs + "/bin/busybox"));
   world.CheckClean();
 }
