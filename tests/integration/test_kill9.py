@@ -132,6 +132,8 @@ class Kill9(Case):
         starts.sort()
         print(f"{user}: {sum(done.values())} of {count} rounds {done}; {found} finished steps found again; start to first answer: "
               f"median {starts[len(starts) // 2]:.3f} s, most {starts[-1]:.3f} s", flush=True)
+        if count >= len(PHASES):
+            self.assertGreater(min(done.values()), 0, "no time was left for some phase: give more with BK_KILL_SECONDS")
         share = max(1.0, os.getloadavg()[0] / os.cpu_count())  # of other things that want the processors
         self.assertLessEqual(starts[-1], float(os.environ.get("BK_START_SECONDS", 1)) * share, f"load {os.getloadavg()}")
 
