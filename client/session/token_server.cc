@@ -56,7 +56,7 @@ absl::StatusOr<Answer> Request(const CancelToken& cancel, const std::string& url
   static const bool ready = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
   (void)ready;
   std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> curl(curl_easy_init(), &curl_easy_cleanup);
-  if (curl == nullptr) return Internal("cannot make an HTTP request");
+  if (curl == nullptr) return Internal("cannot make an HTTP request (is the package libcurl4 installed?)");
   Answer answer;
   answer.url = url;
   answer.method = form != nullptr ? "POST" : "GET";

@@ -1,32 +1,58 @@
-// What is still to be done after steps that are over: removing what a runtime keeps of them. Nothing waits for it but the end.
+// What is still to be done after steps that are over: removing what a runtime keeps of them.
 //
-// Bounded: with too much of it under way the caller does it itself. Thread-safe.
+// It waits for a moment without a step, since it would take the processor and the kernel's locks of control groups from the
+// next one: `runc delete` beside a `runc run` costs that 10 ms and more. Never more than a bounded number waits. Thread-safe.
 #pragma once
 
+#include <chrono>
+#include <deque>
 #include <functional>
+#include <thread>
 
 #include "base/guarded.h"
-#include "base/task_group.h"
 
 namespace bk::exec {
 
 class Afterwards {
  public:
-  // False when `most` tasks run already; then `task` was not taken.
-  bool RunUnlessMoreThan(int most, std::function<void()> task) {
-    bool taken = running_.With([&](int& n) { return n < most ? (n++, true) : false; });
-    if (!taken) return false;
-    tasks_.Run([this, task = std::move(task)] {
-      task();
-      running_.With([](int& n) { n--; });
-    });
-    return true;
-  }
-  void Wait() { tasks_.Wait(); }
+  struct Limits {
+    std::chrono::milliseconds quiet{50};  // without a step before anything is done
+    size_t most = 64;                     // above it the oldest is done beside the steps; above twice as much by the caller of Add
+  };
+
+  explicit Afterwards(Limits limits);
+  Afterwards() : Afterwards(Limits()) {}
+  // Does all that waits.
+  ~Afterwards();
+
+  // A step under way, as long as it lives.
+  class Step {
+   public:
+    explicit Step(Afterwards& of);
+    ~Step();
+    Step(const Step&) = delete;
+    Step& operator=(const Step&) = delete;
+
+   private:
+    Afterwards& of_;
+  };
+
+  void Add(std::function<void()> task);
 
  private:
-  Guarded<int> running_;
-  TaskGroup tasks_;  // last: it waits for what uses the others
+  struct State {
+    std::deque<std::function<void()>> tasks;
+    int steps = 0;
+    uint64_t begun = 0;  // steps in all
+    bool ending = false;
+  };
+  void Work();
+  // Whether the next task is to be done even beside a step.
+  bool Pressing(const State& state) const { return state.ending || state.tasks.size() > limits_.most; }
+
+  const Limits limits_;
+  Guarded<State> state_;
+  std::thread worker_;  // last: it uses the others
 };
 
 }  // namespace bk::exec

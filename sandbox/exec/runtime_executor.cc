@@ -28,7 +28,6 @@ namespace bk::exec {
 namespace {
 
 constexpr std::chrono::milliseconds kKillPause(200), kKillLimit(1500);
-constexpr int kMostAfterwards = 8;
 
 // Ids become file names and cgroup names.
 absl::Status CheckId(const std::string& id) {
@@ -80,13 +79,14 @@ class RuntimeExecutor : public Executor {
       : options_(std::move(options)), runtime_(std::move(runtime)), host_(std::move(host)), resolv_conf_(options_.root) {}
 
   ~RuntimeExecutor() override {
-    afterwards_.Wait();
+    afterwards_.reset();
     if (!options_.rootless) RemoveEmptyCgroup(os::DirName(oci::CgroupPath(options_.cgroup_parent, "step")));
   }
 
   absl::StatusOr<StepExit> Run(const CancelToken& cancel, const std::string& given_id, const std::vector<os::Mount>& root, const std::vector<StepMount>& mounts,
                                const ProcessSpec& process, const Stdio& stdio) override {
     BK_RETURN_IF_ERROR(cancel.Check());
+    Afterwards::Step step(*afterwards_);
     oci::SpecInput input = Input();
     input.process = &process;
     input.id = given_id.empty() ? NewId() : given_id;
@@ -166,7 +166,7 @@ class RuntimeExecutor : public Executor {
   }
 
   // Removes what the runtime and the kernel keep of a step that is over. runc takes longer for this than for the next
-  // step's set-up: nothing waits for it but the end of the executor.
+  // step's set-up: it is left for a moment without steps.
   void Forget(const std::string& id, const std::string& cgroup_path, bool clean) {
     // The bundle does not last as long as this may: the note tells a next start what there is to remove.
     std::string note = StrCat(options_.root, "/", id, kOverSuffix);
@@ -176,7 +176,11 @@ class RuntimeExecutor : public Executor {
       unlink(note.c_str());
     };
     bool later = clean && !runtime_.is_crun() && os::WriteFile(note, cgroup_path, 0600).ok();
-    if (!later || !afterwards_.RunUnlessMoreThan(kMostAfterwards, forget)) forget();
+    if (later) {
+      afterwards_->Add(forget);
+    } else {
+      forget();
+    }
   }
 
   // Ends a running step. False when the runtime had to be killed as well, and its container may stand.
@@ -196,7 +200,7 @@ class RuntimeExecutor : public Executor {
   const Runtime runtime_;
   const oci::HostFacts host_;
   oci::ResolvConfFiles resolv_conf_;
-  Afterwards afterwards_;
+  std::optional<Afterwards> afterwards_{std::in_place};
 };
 
 absl::StatusOr<std::unique_ptr<Executor>> MakeWith(const RuntimeOptions& options, const std::string& program) {
