@@ -119,6 +119,21 @@ int MountWithData(const Mount& mount, const std::string& target, const char* typ
   return MountFromDirectory(directory, mount, target, flags, data.substr(0, start) + shortened + data.substr(end));
 }
 
+// The kernel's own limit of an overlay; with longer names the page of options is the tighter one.
+constexpr long kOverlayLayers = 500;
+constexpr size_t kQuotedOptions = 1000;  // of an error: it has to fit into what a client takes
+
+absl::Status MountError(int error, const Mount& mount, const std::string& target, const std::string& data) {
+  size_t lower = data.find("lowerdir=");
+  long layers = lower == std::string::npos ? 0 : 1 + std::count(data.begin() + static_cast<long>(lower), data.end(), ':');
+  if (mount.type == "overlay" && error == EINVAL && (layers > kOverlayLayers || data.size() > kOptionPage)) {
+    return FailedPrecondition("cannot mount an overlay of ", layers, " layers: the kernel takes ", kOverlayLayers,
+                              ", less with long paths (use fewer steps, or the native snapshotter: --oci-worker-snapshotter=native)");
+  }
+  std::string quoted = data.size() > kQuotedOptions ? data.substr(0, kQuotedOptions) + "…" : data;
+  return ErrnoError(error, StrCat("mount ", mount.type, " ", mount.source, " on ", target, quoted.empty() ? "" : " (" + quoted + ")"));
+}
+
 }  // namespace
 
 bool Mount::readonly() const { return std::find(options.begin(), options.end(), "ro") != options.end(); }
@@ -133,7 +148,7 @@ absl::Status MountAt(const Mount& mount, const std::string& target) {
   unsigned long first = parsed.flags & ~kPropagation;
   const char* type = bind ? "" : mount.type.c_str();
   if (MountWithData(mount, target, type, first, bind ? "" : parsed.data) < 0) {
-    return ErrnoError(errno, StrCat("mount ", mount.type, " ", mount.source, " on ", target, parsed.data.empty() ? "" : " (" + parsed.data + ")"));
+    return MountError(errno, mount, target, parsed.data);
   }
   if (propagation != 0 && ::mount("", target.c_str(), "", propagation | (parsed.flags & MS_REC), "") < 0) {
     return ErrnoError(errno, StrCat("change propagation of ", target));

@@ -69,6 +69,7 @@ def open_devices():
 def environment(user, runtime_dir, extra=None):
     account = pwd.getpwnam(user)
     env = {"PATH": bin_dir() + ":" + PATH, "HOME": account.pw_dir, "USER": user, "LOGNAME": user, "LANG": "C.UTF-8", "XDG_RUNTIME_DIR": runtime_dir, "TMPDIR": "/var/tmp"}
+    env.update({name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")})  # a build with sanitizers
     env.update(extra or {})
     return env
 
