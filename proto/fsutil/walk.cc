@@ -34,6 +34,32 @@ absl::StatusOr<PatternMatcher> MakeMatcher(const char* kind, const std::vector<s
   return Annotate(made.status(), StrCat("invalid ", kind, "patterns: [", list, "]"));
 }
 
+// Which directories the patterns of one kind can lead into. Only patterns without wildcards, but for a last `*` or `**`,
+// tell beforehand.
+class Reach {
+ public:
+  Reach() = default;
+  Reach(PatternMatcher& matcher, bool exclusions) {
+    for (const IgnorePattern& pattern : matcher.patterns()) {
+      if (pattern.exclusion() != exclusions) continue;
+      std::string_view text = pattern.text();
+      for (std::string_view glob : {"/**", "/*"}) {
+        if (text.ends_with(glob)) text.remove_suffix(glob.size());
+      }
+      everywhere_ = everywhere_ || text.find_first_of("*[]?^\\") != std::string_view::npos;
+      places_.push_back(StrCat(text, "/"));
+    }
+  }
+  bool Below(const std::string& dir) const {
+    std::string prefix = dir + "/";
+    return everywhere_ || std::any_of(places_.begin(), places_.end(), [&](const std::string& place) { return place.starts_with(prefix); });
+  }
+
+ private:
+  bool everywhere_ = false;
+  std::vector<std::string> places_;
+};
+
 class Walker {
  public:
   Walker(const CancelToken& cancel, const WalkOptions& options, const std::function<absl::Status(Stat&)>& visit) : cancel_(cancel), options_(options), visit_(visit) {}
@@ -47,6 +73,8 @@ class Walker {
     has_include_ = !include.empty();
     BK_ASSIGN(include_, MakeMatcher("include", include));
     BK_ASSIGN(exclude_, MakeMatcher("exclude", options_.exclude_patterns));
+    includes_ = Reach(include_, false);
+    exceptions_ = Reach(exclude_, true);
     return absl::OkStatus();
   }
 
@@ -87,24 +115,26 @@ class Walker {
     if (has_include_) BK_ASSIGN(own.included, include_.MatchesUsingParentResults(path, parent.include, own.include));
     if (!exclude_.empty()) BK_ASSIGN(skip, exclude_.MatchesUsingParentResults(path, parent.exclude, own.exclude));
     bool is_dir = S_ISDIR(st.st_mode);
-    // A directory that is left out may still hold entries that are wanted.
-    bool below = is_dir && (!skip || exclude_.has_exclusions()) && (own.included || has_include_);
     if (skip || !own.included) {
+      // A directory that is left out may still hold entries that are wanted.
+      bool below = is_dir && (!skip || exceptions_.Below(path)) && (own.included || includes_.Below(path));
       if (!below) return Go::kOn;
       BK_TRY(Stat stat, MakeStat(dir_fd, name.c_str(), path, st));
       held_.push_back({std::move(stat)});
-      BK_RETURN_IF_ERROR(Below(dir_fd, name, path, own));
+      BK_RETURN_IF_ERROR(Below(dir_fd, name, path, own, true));
       if (!held_.empty() && held_.back().stat.path() == path) held_.pop_back();
       return Go::kOn;
     }
     BK_TRY(bool go_on, Emit(dir_fd, name, path, st));
     if (!go_on) return is_dir ? Go::kOn : Go::kUp;
-    if (is_dir) BK_RETURN_IF_ERROR(Below(dir_fd, name, path, own));
+    if (is_dir) BK_RETURN_IF_ERROR(Below(dir_fd, name, path, own, false));
     return Go::kOn;
   }
 
-  absl::Status Below(int dir_fd, const std::string& name, const std::string& path, const Parent& own) {
+  // `left_out`: the directory itself is not wanted, and one that may not be read is passed over.
+  absl::Status Below(int dir_fd, const std::string& name, const std::string& path, const Parent& own, bool left_out) {
     os::UniqueFd fd(openat(dir_fd, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!fd && errno == EACCES && left_out) return absl::OkStatus();
     if (!fd) return errno == ENOENT ? absl::OkStatus() : ErrnoError(errno, StrCat("open ", path));
     return Dir(fd.get(), path, own);
   }
@@ -152,6 +182,7 @@ class Walker {
   const std::function<absl::Status(Stat&)>& visit_;
   bool has_include_ = false;
   PatternMatcher include_, exclude_;
+  Reach includes_, exceptions_;
   std::vector<Held> held_;
   std::map<std::pair<dev_t, ino_t>, std::string> links_;
 };
