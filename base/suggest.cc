@@ -1,7 +1,6 @@
 #include "base/suggest.h"
 
 #include <algorithm>
-#include <numeric>
 #include <vector>
 
 #include "absl/strings/cord.h"
@@ -12,16 +11,18 @@ namespace {
 
 constexpr size_t kTooFar = 3;
 
+// Exact below kTooFar, else kTooFar: only the band around the diagonal is looked at, since long words come from strangers.
 size_t Distance(const std::vector<Rune>& a, const std::vector<Rune>& b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), 0);
+  std::vector<size_t> row(b.size() + 1, kTooFar);
+  for (size_t j = 0; j < std::min(row.size(), kTooFar); j++) row[j] = j;
   for (size_t i = 0; i < a.size(); i++) {
-    size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (size_t j = 0; j < b.size(); j++) {
+    size_t first = i < kTooFar ? 0 : i - kTooFar, last = std::min(b.size(), i + kTooFar + 1);
+    size_t diagonal = row[first];
+    row[first] = first == 0 ? std::min(i + 1, kTooFar) : kTooFar;
+    for (size_t j = first; j < last; j++) {
       size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
       diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, diagonal + 1});
+      row[j + 1] = std::min({replaced, row[j] + 1, diagonal + 1, kTooFar});
     }
   }
   return row[b.size()];

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/digest.h"
+#include "base/source_snippet.h"
 #include "client/progress/terminal.h"
 
 namespace bk::client {
@@ -14,51 +15,11 @@ using Json = nlohmann::json;
 
 constexpr char kSourceDetail[] = "errdefs.Source";
 constexpr char kPolicyDetail[] = "policysession.DecisionResponse";
-constexpr char kRule[] = "--------------------\n";
-
-struct LineRange {
-  int first, last;
-};
 
 int LineOf(const Json& range, const char* end) {
   auto it = range.find(end);
   if (it == range.end() || !it->is_object()) return 0;
   return it->value("line", 0);
-}
-
-std::vector<std::string> Lines(const std::string& text) {
-  std::vector<std::string> lines(1);
-  for (char c : text) {
-    if (c == '\n') {
-      lines.emplace_back();
-    } else {
-      lines.back() += c;
-    }
-  }
-  return lines;
-}
-
-std::string Render(const std::string& name, const std::vector<std::string>& lines, const std::vector<LineRange>& ranges) {
-  int count = static_cast<int>(lines.size()), start = ranges[0].first, end = 0;
-  for (const LineRange& r : ranges) {
-    start = std::min(start, r.first);
-    end = std::max(end, r.last);
-  }
-  if (start > count || start < 1) return "";
-  end = std::min(end, count);
-  std::string out = StrCat(name, ":", start, "\n", kRule);
-  int around = end == start ? 4 : 2;  // neighbours to show
-  for (int shown = 0; shown < around; shown++) {
-    if (start > 1) start--, shown++;
-    if (end != count) end++, shown++;
-  }
-  for (int line = start; line <= end; line++) {
-    bool blamed = std::any_of(ranges.begin(), ranges.end(), [&](const LineRange& r) { return r.first <= line && line <= r.last; });
-    char number[16];
-    std::snprintf(number, sizeof number, " %3d | ", line);
-    out += StrCat(number, blamed ? ">>>" : "   ", " ", lines[static_cast<size_t>(line - 1)], "\n");
-  }
-  return out + kRule;
 }
 
 // Why a source policy refused, one line a reason.
@@ -87,7 +48,7 @@ std::string SourceSnippet(const std::string& text) {
     }
     auto data = Base64Decode(json["info"].value("data", ""));
     if (ranges.empty() || !data.ok()) return "";
-    return Render(json["info"].value("filename", ""), Lines(*data), ranges);
+    return RenderSnippet(json["info"].value("filename", ""), *data, ranges);
   } catch (const Json::exception&) {
     return "";  // values of other types than the contract's
   }

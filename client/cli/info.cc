@@ -1,6 +1,6 @@
 #include "base/go_json.h"
+#include "base/tab_writer.h"
 #include "client/cli/connect.h"
-#include "client/cli/tab_writer.h"
 #include "client/cli/text_format.h"
 #include "client/cli/verbs.h"
 #include "client/progress/terminal.h"

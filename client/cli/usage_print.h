@@ -4,7 +4,7 @@
 #include <string>
 
 #include "base/go_json.h"
-#include "client/cli/tab_writer.h"
+#include "base/tab_writer.h"
 #include "control/control.pb.h"
 
 namespace bk::client {

@@ -1,8 +1,8 @@
 #include <doctest/doctest.h>
 
+#include "base/tab_writer.h"
 #include "client/cli/error_report.h"
 #include "client/cli/metadata_file.h"
-#include "client/cli/tab_writer.h"
 
 using namespace bk::client;
 

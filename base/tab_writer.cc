@@ -1,15 +1,18 @@
-#include "client/cli/tab_writer.h"
+#include "base/tab_writer.h"
 
 #include <algorithm>
 #include <utility>
 
-namespace bk::client {
+namespace bk {
 
 void TabWriter::Write(std::string_view text) {
   for (char c : text) {
-    if (c == '\n') {
+    if (c == '\n' || c == '\f') {
       lines_.emplace_back(1);
-    } else if (c == '\t') {
+      if (c == '\n') continue;
+      Format(0, lines_.size());
+      lines_.assign(1, Line(1));
+    } else if (c == '\t' || c == '\v') {
       lines_.back().emplace_back();
     } else {
       Cell& cell = lines_.back().back();
@@ -63,4 +66,4 @@ void TabWriter::Pad(int text_width, int cell_width) {
   out_.append(static_cast<size_t>((rounded - text_width + tab - 1) / tab), '\t');
 }
 
-}  // namespace bk::client
+}  // namespace bk

@@ -2,9 +2,10 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
-namespace bk::client {
+namespace bk {
 
 class TabWriter {
  public:
@@ -17,7 +18,7 @@ class TabWriter {
   TabWriter() = default;
   explicit TabWriter(Style style) : style_(style) {}
 
-  // Cells end with a tab; the last cell of a line is no part of a column.
+  // Cells end with a tab (or \v); the last cell of a line is no part of a column. Columns begin anew after \f.
   void Write(std::string_view text);
   // The aligned text so far; columns begin anew.
   std::string Flush();
@@ -37,4 +38,4 @@ class TabWriter {
   std::string out_;
 };
 
-}  // namespace bk::client
+}  // namespace bk
