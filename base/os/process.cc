@@ -43,6 +43,7 @@ struct Plan {
   int error_fd;
   bool new_session, reset_signals, keep_ignored;
   int parent_death_signal;
+  int umask;
 };
 
 [[noreturn]] void FailAfterFork(int error_fd) {
@@ -64,6 +65,7 @@ struct Plan {
   }
   if (plan.new_session) setsid();
   if (plan.parent_death_signal != 0) prctl(PR_SET_PDEATHSIG, plan.parent_death_signal);
+  if (plan.umask >= 0) umask(static_cast<mode_t>(plan.umask));
   for (auto [source, target] : plan.fds) {
     if (dup2(source, target) < 0) FailAfterFork(plan.error_fd);
   }
@@ -172,6 +174,7 @@ absl::StatusOr<Process> Process::Start(const ProcessOptions& options) {
   plan.reset_signals = options.reset_signals;
   plan.keep_ignored = options.keep_ignored;
   plan.parent_death_signal = options.parent_death_signal;
+  plan.umask = options.umask;
 
   int pidfd = -1;
   // All signals are blocked over the fork: a handler must not run in the child before it resets them.

@@ -35,6 +35,7 @@ struct ProcessOptions {
   uint64_t clone_flags = 0;                    // CLONE_NEW… namespaces for the child
   bool reset_signals = true;                   // default dispositions, empty mask
   bool keep_ignored = false;                   // with reset_signals: what the caller ignores (nohup) stays ignored
+  int umask = -1;                              // of the child; -1: the caller's
 };
 
 // A running child. The destructor kills its group and reaps it.

@@ -1,0 +1,21 @@
+#include "daemon/source/git/access.h"
+
+namespace bk::source {
+
+absl::StatusOr<RemoteAccess> RemoteAccess::Open(const CancelToken& cancel, session::Manager& sessions, const cache::FetchContext& context, const GitIdentifier& id, const Remote& remote) {
+  BK_TRY(GitCredentials credentials, AskCredentials(cancel, sessions, context.session_ids, id, remote));
+  GitSettings settings;
+  settings.config = std::move(credentials.config);
+  settings.secrets = std::move(credentials.secrets);
+  settings.protocols = kRemoteProtocols;
+  settings.progress = context.progress;
+  RemoteAccess out{GitCli(settings)};
+  if (id.known_ssh_hosts.empty()) return out;
+  BK_ASSIGN(out.files_, os::TempDir::Make("git-access-"));
+  settings.known_hosts_file = out.files_.path() + "/known_hosts";
+  BK_RETURN_IF_ERROR(os::WriteFile(settings.known_hosts_file, id.known_ssh_hosts, 0600));
+  out.git_ = GitCli(std::move(settings));
+  return out;
+}
+
+}  // namespace bk::source

@@ -1,0 +1,18 @@
+// git://: a commit of a repository, fetched through the git program (SRC-050 … SRC-072).
+//
+// Remotes: http, https, ssh and git. Repositories are kept bare, one a remote (shared_repository.h); trees by commit, so that
+// a commit that is known costs nothing, and an unchanged ref one question to its server. Thread-safe.
+#pragma once
+
+#include "daemon/source/source.h"
+
+namespace bk::source {
+
+struct GitSourceOptions {
+  session::Manager* sessions = nullptr;
+  cache::CacheManager* cache = nullptr;
+};
+
+std::unique_ptr<Source> MakeGitSource(const GitSourceOptions& options);
+
+}  // namespace bk::source

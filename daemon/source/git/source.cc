@@ -1,0 +1,97 @@
+#include "base/guarded.h"
+#include "base/os/file.h"
+#include "daemon/source/git/git.h"
+#include "daemon/source/git/tree.h"
+#include "daemon/source/git_url.h"
+
+namespace bk::source {
+namespace {
+
+// What all instances of the source share.
+struct Shared {
+  GitSourceOptions options;
+  KeyedLock remotes, snapshots;
+};
+
+class GitInstance final : public SourceInstance {
+ public:
+  GitInstance(std::shared_ptr<Shared> shared, GitIdentifier id) : shared_(std::move(shared)), id_(std::move(id)) {}
+
+  absl::StatusOr<SourceKey> CacheKey(const CancelToken& cancel, const cache::FetchContext& context, int) override {
+    BK_TRY(ResolvedRef resolved, Resolve(cancel, context));
+    return SourceKey{GitCacheKey(id_, resolved), resolved.object, true};
+  }
+
+  absl::StatusOr<cache::ImmutablePtr> Snapshot(const CancelToken& cancel, const cache::FetchContext& context) override {
+    BK_TRY(ResolvedRef resolved, Resolve(cancel, context));
+    const std::string index = StrCat("git-snapshot::", GitCacheKey(id_, resolved), ":", id_.subdir);
+    // Builds that want the same tree wait for the first one's.
+    BK_TRY(KeyedLock::Held held, shared_->snapshots.Acquire(cancel, index));
+    for (const std::string& known : shared_->options.cache->FindCommitted(index)) {
+      if (auto ref = shared_->options.cache->Get(cancel, known); ref.ok()) return ref;
+    }
+    BK_TRY(Remote remote, Remote::Parse(id_.remote));
+    cache::NewOptions options;
+    options.description = StrCat("git snapshot for ", remote.shown, "#", id_.ref);
+    options.type = cache::RecordType::kSourceGit;
+    BK_TRY(cache::MutablePtr tree, shared_->options.cache->New(cancel, context, nullptr, options));
+    {
+      BK_TRY(std::unique_ptr<cache::ActiveMount> mount, tree->Mount(cancel, context, false));
+      BK_TRY(os::TempMount dir, os::TempMount::Make(mount->mounts()));
+      BK_TRY(RemoteAccess access, RemoteAccess::Open(cancel, *shared_->options.sessions, context, id_, remote));
+      TreeMaker maker(cancel, context, *shared_->options.cache, shared_->remotes, access);
+      BK_RETURN_IF_ERROR(maker.Make(id_, resolved, remote, dir.path()));
+    }
+    BK_RETURN_IF_ERROR(tree->SetIndex(index));
+    return tree->Commit(cancel);
+  }
+
+ private:
+  absl::StatusOr<ResolvedRef> Resolve(const CancelToken& cancel, const cache::FetchContext& context) {
+    std::optional<ResolvedRef> known = resolved_.With([](const auto& resolved) { return resolved; });
+    if (known) return *known;
+    BK_ASSIGN(known, ResolveWithoutRemote(id_));
+    if (!known) {
+      BK_TRY(Remote remote, Remote::Parse(id_.remote));
+      BK_TRY(RemoteAccess access, RemoteAccess::Open(cancel, *shared_->options.sessions, context, id_, remote));
+      auto answer = access.git().RunRemote(cancel, LsRemoteArguments(id_, remote.url));
+      if (!answer.ok()) return Annotate(answer.status(), StrCat(id_.ref.empty() ? "error fetching default branch for repository " : "failed to fetch remote ", remote.shown));
+      BK_ASSIGN(known, ResolveAnswer(id_, remote.shown, *answer));
+    }
+    resolved_.With([&](auto& resolved) { resolved = known; });
+    return *known;
+  }
+
+  const std::shared_ptr<Shared> shared_;
+  const GitIdentifier id_;
+  Guarded<std::optional<ResolvedRef>> resolved_;
+};
+
+class GitSource final : public Source {
+ public:
+  explicit GitSource(const GitSourceOptions& options) : shared_(std::make_shared<Shared>()) { shared_->options = options; }
+  absl::StatusOr<std::unique_ptr<SourceInstance>> Resolve(const SourceRequest& request) override {
+    BK_TRY(Identifier identifier, ParseIdentifier(request.identifier, request.attrs));
+    const auto* id = std::get_if<GitIdentifier>(&identifier);
+    if (id == nullptr) return InvalidArgument("invalid git identifier ", request.identifier);
+    if (id->signature) return Unimplemented("signatures of git commits are not built yet (leave out git.sig.*)");
+    if (!id->bundle.empty()) return Unimplemented("git bundles as a source are not built yet (leave out git.bundle)");
+    return std::make_unique<GitInstance>(shared_, *id);
+  }
+  absl::StatusOr<std::string> Canonical(const std::string& identifier) override {
+    BK_TRY(Identifier parsed, ParseIdentifier(identifier, {}));
+    return CanonicalText(parsed);
+  }
+  absl::StatusOr<ResolvedImage> ResolveImage(const CancelToken&, const cache::FetchContext&, const std::string& identifier, const ImageResolveOptions&) override {
+    return Unimplemented(identifier, " is not an image");
+  }
+
+ private:
+  std::shared_ptr<Shared> shared_;
+};
+
+}  // namespace
+
+std::unique_ptr<Source> MakeGitSource(const GitSourceOptions& options) { return std::make_unique<GitSource>(options); }
+
+}  // namespace bk::source
