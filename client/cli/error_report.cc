@@ -1,5 +1,7 @@
 #include "client/cli/error_report.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <vector>
@@ -64,8 +66,15 @@ std::string ErrorReport(const absl::Status& status) {
   return StrCat(snippets, reasons, "error: ", Message(status), "\n");
 }
 
+std::string HintFor(const absl::Status& status) {
+  std::string text = Message(status);
+  if (text.find("Error while dialing") == std::string::npos) return "";
+  return "hint: no daemon answers there: start one with `buildkitd`, build without one with `buildctl --daemonless build …`, or name another one with --addr or BUILDKIT_HOST\n";
+}
+
 void PrintError(std::FILE* out, const absl::Status& status) {
   Print(out, ErrorReport(status));
+  if (isatty(fileno(out)) != 0) Print(out, HintFor(status));
 }
 
 }  // namespace bk::client

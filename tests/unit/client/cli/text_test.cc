@@ -31,6 +31,12 @@ TEST_CASE("details that are no snippet print nothing") {
   CHECK(SourceSnippet(R"({"info":{"filename":"f","data":"YQ=="},"ranges":[{"start":{"line":"x"}}]})").empty());
 }
 
+TEST_CASE("a daemon that is not there is told how to have one") {
+  std::string hint = HintFor(bk::Unavailable("listing workers: connection error: desc = \"transport: Error while dialing: dial unix /run/x: connect: no such file or directory\""));
+  for (const char* way : {"buildkitd", "--daemonless", "--addr", "BUILDKIT_HOST"}) CHECK(hint.find(way) != std::string::npos);
+  CHECK(HintFor(bk::Unknown("exit code: 1")).empty());
+}
+
 TEST_CASE("metadata: base64 of an object becomes the object, everything else stays text") {
   CHECK(MetadataJson({{"a", "eyJiIjoiPCJ9"}, {"e", "e30="}, {"l", "WzFd"}, {"t", "<"}}) ==
         "{\n  \"a\": {\n    \"b\": \"\\u003c\"\n  },\n  \"e\": \"e30=\",\n  \"l\": \"WzFd\",\n  \"t\": \"\\u003c\"\n}");
