@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/os/file.h"
 #include "base/os/root_path.h"
+#include "snapshotter/diff/open_dirs.h"
 #include "snapshotter/diff/tar.h"
 
 namespace bk::diff {
@@ -54,33 +55,60 @@ class Applier {
  private:
   // The entry's place: its directory with links resolved inside the root, and the base name.
   absl::Status Entry(TarHeader& header, TarReader& reader) {
+    ForgetStaleDirs();
     std::string name = os::CleanPath(header.name);
     if (target_.user_namespace && (header.type == '3' || header.type == '4')) return absl::OkStatus();
     size_t slash = name.rfind('/');
-    std::string base = slash == std::string::npos ? name : name.substr(slash + 1);
-    BK_TRY(std::string dir, ResolveParent(slash == std::string::npos ? "" : name.substr(0, slash)));
+    std::string base = slash == std::string::npos ? name : name.substr(slash + 1), above = slash == std::string::npos ? "" : name.substr(0, slash);
+    int dir_fd = base == ".." ? -1 : dirs_.Find(above);
+    std::string dir = os::CleanPath("/" + above);
+    if (dir_fd < 0) BK_ASSIGN(dir, ResolveParent(above));
     std::string path = os::CleanPath(StrCat(dir, "/", os::CleanPath(StrCat("/", base))));
     if (path == "/") return absl::OkStatus();
     if (base == "..") {  // joined to the root it names the directory itself
       dir = os::DirName(path);
       base = os::BaseName(path);
     }
-    if (dir != "/") BK_RETURN_IF_ERROR(MakeParent(dir));
+    if (dir_fd < 0 && dir != "/") BK_RETURN_IF_ERROR(MakeParent(dir));
     if (base.starts_with(kWhiteout)) return Whiteout(header, dir, base);
+    os::UniqueFd opened;
+    if (dir_fd < 0) {
+      BK_ASSIGN(opened, root_.OpenAt(dir, O_PATH | O_DIRECTORY));
+      dir_fd = opened.get();
+    }
+    BK_RETURN_IF_ERROR(Put(header, reader, {dir_fd, base, path}));
+    if (header.type == '5') directories_.push_back(header);
+    if (header.type != 'g') unpacked_.insert(std::move(path));
+    return absl::OkStatus();
+  }
 
-    BK_TRY(os::RootDir::Parent parent, root_.OpenParent(path));
+  // An entry's directory, its name there, and its path inside the root.
+  struct Place {
+    int dir;
+    const std::string& name;
+    const std::string& path;
+  };
+
+  // Makes the entry, in the place of what stands there (a directory stays for a directory).
+  absl::Status Put(const TarHeader& header, TarReader& reader, const Place& place) {
+    if (header.type == '0') {  // most are files that are new
+      BK_TRY(bool written, WriteFile(header, reader, place));
+      if (written) return absl::OkStatus();
+    }
     struct stat st;
-    bool exists = fstatat(parent.fd.get(), parent.name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0;
+    bool exists = fstatat(place.dir, place.name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0;
     if (exists && !(S_ISDIR(st.st_mode) && header.type == '5')) {
-      BK_RETURN_IF_ERROR(Remove(path));
+      bool leads_nowhere = !S_ISDIR(st.st_mode) && !S_ISLNK(st.st_mode);
+      if (!leads_nowhere || unlinkat(place.dir, place.name.c_str(), 0) < 0) BK_RETURN_IF_ERROR(Remove(place.path));
       exists = false;
     }
     if (header.type == 'g') return absl::OkStatus();
-    BK_RETURN_IF_ERROR(Create(header, reader, parent, path, exists));
-    BK_RETURN_IF_ERROR(SetAttributes(header, parent, path));
-    if (header.type == '5') directories_.push_back(header);
-    unpacked_.insert(path);
-    return absl::OkStatus();
+    if (header.type == '0') {
+      BK_TRY(bool written, WriteFile(header, reader, place));
+      return written ? absl::OkStatus() : ErrnoError(EEXIST, StrCat("open ", target_.dir, place.path));
+    }
+    BK_RETURN_IF_ERROR(Create(header, place, exists));
+    return SetAttributes(header, place);
   }
 
   absl::StatusOr<std::string> ResolveParent(const std::string& dir) {
@@ -92,6 +120,8 @@ class Applier {
   }
 
   absl::Status Remove(const std::string& path) {
+    dirs_stale_ = true;
+    made_.clear();
     BK_TRY(os::RootDir::Parent parent, root_.OpenParent(path));
     return os::RemoveAll(StrCat("/proc/self/fd/", parent.fd.get(), "/", parent.name));
   }
@@ -211,7 +241,6 @@ class Applier {
         std::string path = os::JoinPath(next, name);
         if (!unpacked_.contains(path)) {
           BK_RETURN_IF_ERROR(Remove(path));
-          made_.clear();
           continue;
         }
         BK_TRY(struct stat st, root_.Lstat(path));
@@ -221,14 +250,13 @@ class Applier {
     return absl::OkStatus();
   }
 
-  absl::Status Create(const TarHeader& header, TarReader& reader, const os::RootDir::Parent& parent, const std::string& path, bool exists) {
-    int dir = parent.fd.get();
-    const char* name = parent.name.c_str();
-    auto fail = [&](std::string_view what) { return ErrnoError(errno, StrCat(what, " ", target_.dir, path)); };
+  absl::Status Create(const TarHeader& header, const Place& place, bool exists) {
+    int dir = place.dir;
+    const char* name = place.name.c_str();
+    auto fail = [&](std::string_view what) { return ErrnoError(errno, StrCat(what, " ", target_.dir, place.path)); };
     switch (header.type) {
       case '5': return !exists && mkdirat(dir, name, 0700) < 0 ? fail("mkdir") : absl::OkStatus();
-      case '0': return WriteData(header, reader, parent, path);
-      case '1': return Link(header, parent);
+      case '1': return Link(header, place);
       case '2': return symlinkat(header.link_name.c_str(), dir, name) < 0 ? fail(StrCat("symlink ", header.link_name)) : absl::OkStatus();
       case '3':
       case '4': {
@@ -241,47 +269,76 @@ class Applier {
     }
   }
 
-  absl::Status WriteData(const TarHeader& header, TarReader& reader, const os::RootDir::Parent& parent, const std::string& path) {
+  // Writes a file with its attributes; false if something stands there already.
+  absl::StatusOr<bool> WriteFile(const TarHeader& header, TarReader& reader, const Place& place) {
     mode_t mode = static_cast<mode_t>(header.mode & 0777);
-    os::UniqueFd fd(openat(parent.fd.get(), parent.name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
-    if (!fd) return ErrnoError(errno, StrCat("open ", target_.dir, path));
+    os::UniqueFd fd(openat(place.dir, place.name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
+    if (!fd && errno == EEXIST) return false;
+    if (!fd) return ErrnoError(errno, StrCat("open ", target_.dir, place.path));
     buffer_.resize(256 << 10);
     while (true) {
       BK_TRY(size_t n, reader.Read(buffer_.data(), buffer_.size()));
-      if (n == 0) return absl::OkStatus();
+      if (n == 0) break;
       BK_RETURN_IF_ERROR(os::WriteAll(fd.get(), {buffer_.data(), n}));
     }
+    BK_RETURN_IF_ERROR(SetFileAttributes(header, place, fd.get()));
+    return true;
   }
 
-  absl::Status Link(const TarHeader& header, const os::RootDir::Parent& parent) {
+  // Of a file that is new: only what differs from how it was made.
+  absl::Status SetFileAttributes(const TarHeader& header, const Place& place, int fd) {
+    struct stat st;
+    if (fstat(fd, &st) < 0) return ErrnoError(errno, StrCat("stat ", place.path));
+    uid_t uid = static_cast<uid_t>(header.uid);
+    gid_t gid = static_cast<gid_t>(header.gid);
+    if ((uid != st.st_uid || gid != st.st_gid) && fchown(fd, uid, gid) < 0) return ChownError(header, place);
+    BK_TRY(bool xattrs, SetXattrs(header, place));
+    mode_t mode = static_cast<mode_t>(header.mode & 07777);
+    if ((xattrs || mode != (st.st_mode & 07777)) && fchmod(fd, mode) < 0) return ErrnoError(errno, StrCat("chmod ", place.path));
+    auto [atime, mtime] = TimesOf(header);
+    timespec times[2] = {atime, mtime};
+    if (futimens(fd, times) < 0) return ErrnoError(errno, StrCat("failed call to UtimesNanoAt for ", target_.dir, place.path));
+    return absl::OkStatus();
+  }
+
+  absl::Status Link(const TarHeader& header, const Place& place) {
     std::string cleaned = os::CleanPath(StrCat("/", header.link_name));
     BK_TRY(std::string dir, ResolveParent(os::DirName(cleaned)));
     auto target = root_.OpenParent(os::JoinPath(dir, os::BaseName(cleaned)));
     BK_RETURN_IF_ERROR(target.status());
-    if (linkat(target->fd.get(), target->name.c_str(), parent.fd.get(), parent.name.c_str(), 0) < 0) {
+    if (linkat(target->fd.get(), target->name.c_str(), place.dir, place.name.c_str(), 0) < 0) {
       return ErrnoError(errno, StrCat("link ", target_.dir, cleaned, " ", target_.dir, os::CleanPath(StrCat("/", header.name))));
     }
     return absl::OkStatus();
   }
 
-  absl::Status SetAttributes(const TarHeader& header, const os::RootDir::Parent& parent, const std::string& path) {
-    int dir = parent.fd.get();
-    const char* name = parent.name.c_str();
-    if (fchownat(dir, name, static_cast<uid_t>(header.uid), static_cast<gid_t>(header.gid), AT_SYMLINK_NOFOLLOW) < 0) {
-      std::string hint = errno == EINVAL && target_.user_namespace ? " (Hint: try increasing the number of subordinate IDs in /etc/subuid and /etc/subgid)" : "";
-      return Error(absl::StatusCode::kUnknown, "failed to Lchown ", Quote(target_.dir + path), " for UID ", header.uid, ", GID ", header.gid, ": lchown ",
-                   target_.dir, path, ": ", ErrnoText(errno), hint);
-    }
-    std::string full = StrCat("/proc/self/fd/", dir, "/", parent.name);
-    for (const auto& [key, value] : header.pax) {
-      if (key.starts_with(kXattr)) BK_RETURN_IF_ERROR(SetXattr(header, full, path, key.substr(kXattr.size()), value));
-    }
+  absl::Status SetAttributes(const TarHeader& header, const Place& place) {
+    const char* name = place.name.c_str();
+    if (fchownat(place.dir, name, static_cast<uid_t>(header.uid), static_cast<gid_t>(header.gid), AT_SYMLINK_NOFOLLOW) < 0) return ChownError(header, place);
+    BK_RETURN_IF_ERROR(SetXattrs(header, place).status());
     struct stat st;
-    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0) return ErrnoError(errno, StrCat("stat ", path));
-    if (!S_ISLNK(st.st_mode) && header.type != '2' && fchmodat(dir, name, static_cast<mode_t>(header.mode & 07777), 0) < 0) {
-      return ErrnoError(errno, StrCat("chmod ", path));
+    if (fstatat(place.dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0) return ErrnoError(errno, StrCat("stat ", place.path));
+    if (!S_ISLNK(st.st_mode) && header.type != '2' && fchmodat(place.dir, name, static_cast<mode_t>(header.mode & 07777), 0) < 0) {
+      return ErrnoError(errno, StrCat("chmod ", place.path));
     }
-    return SetTimes(parent, target_.dir + path, header);
+    return SetTimes(place, header);
+  }
+
+  absl::Status ChownError(const TarHeader& header, const Place& place) const {
+    std::string hint = errno == EINVAL && target_.user_namespace ? " (Hint: try increasing the number of subordinate IDs in /etc/subuid and /etc/subgid)" : "";
+    return Error(absl::StatusCode::kUnknown, "failed to Lchown ", Quote(target_.dir + place.path), " for UID ", header.uid, ", GID ", header.gid, ": lchown ",
+                 target_.dir, place.path, ": ", ErrnoText(errno), hint);
+  }
+
+  // Whether there were any.
+  absl::StatusOr<bool> SetXattrs(const TarHeader& header, const Place& place) {
+    bool any = false;
+    for (const auto& [key, value] : header.pax) {
+      if (!key.starts_with(kXattr)) continue;
+      any = true;
+      BK_RETURN_IF_ERROR(SetXattr(header, StrCat("/proc/self/fd/", place.dir, "/", place.name), place.path, key.substr(kXattr.size()), value));
+    }
+    return any;
   }
 
   absl::Status SetXattr(const TarHeader& header, const std::string& full, const std::string& path, const std::string& key, const std::string& value) {
@@ -298,24 +355,37 @@ class Applier {
     return {Bounded(latest), Bounded(header.mtime)};
   }
 
-  static absl::Status SetTimes(const os::RootDir::Parent& parent, const std::string& path, const TarHeader& header) {
+  absl::Status SetTimes(const Place& place, const TarHeader& header) const {
     auto [atime, mtime] = TimesOf(header);
     timespec times[2] = {atime, mtime};
-    if (utimensat(parent.fd.get(), parent.name.c_str(), times, AT_SYMLINK_NOFOLLOW) < 0) return ErrnoError(errno, StrCat("failed call to UtimesNanoAt for ", path));
+    if (utimensat(place.dir, place.name.c_str(), times, AT_SYMLINK_NOFOLLOW) < 0) return ErrnoError(errno, StrCat("failed call to UtimesNanoAt for ", target_.dir, place.path));
     return absl::OkStatus();
   }
 
   // Entries that came later changed the directory's times, or replaced it: links that now stand there are followed.
   absl::Status SetFinalTimes(const TarHeader& header) {
-    BK_TRY(std::string path, ResolveParent(os::CleanPath(StrCat("/", header.name))));
+    ForgetStaleDirs();
+    std::string name = os::CleanPath(StrCat("/", header.name));
+    if (name == "/") return absl::OkStatus();
+    std::string base = os::BaseName(name);
+    struct stat st;
+    int dir_fd = dirs_.Find(os::DirName(name));
+    if (dir_fd >= 0 && fstatat(dir_fd, base.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode)) return SetTimes({dir_fd, base, name}, header);
+    BK_TRY(std::string path, ResolveParent(name));
     if (path == "/") return absl::OkStatus();
     auto parent = root_.OpenParent(path);
     if (!parent.ok()) return Annotate(ErrnoError(ENOENT, StrCat(target_.dir, path)), "failed call to UtimesNanoAt for");
-    return SetTimes(*parent, target_.dir + path, header);
+    return SetTimes({parent->fd.get(), parent->name, path}, header);
+  }
+
+  void ForgetStaleDirs() {
+    if (std::exchange(dirs_stale_, false)) dirs_.Forget();
   }
 
   const ApplyTarget& target_;
   os::RootDir root_;
+  OpenDirs dirs_{root_};
+  bool dirs_stale_ = false;         // something was removed: what is open may have other names now, or none
   std::set<std::string> unpacked_;  // paths this layer brought
   std::set<std::string> made_;      // parents known to be directories
   std::vector<TarHeader> directories_;

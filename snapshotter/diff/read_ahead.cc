@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace bk::diff {
 namespace {
 
-constexpr size_t kPieceBytes = 256 << 10, kMostPieces = 8;
+constexpr size_t kPieceBytes = 256 << 10, kMostPieces = 16;
 
 }  // namespace
 
@@ -19,7 +20,13 @@ ReadAhead::~ReadAhead() {
 
 void ReadAhead::Loop() {
   while (true) {
-    std::string piece(kPieceBytes, '\0');
+    std::string piece = state_.With([](State& s) {
+      if (s.spare.empty()) return std::string();
+      std::string used = std::move(s.spare.back());
+      s.spare.pop_back();
+      return used;
+    });
+    piece.resize(kPieceBytes);
     size_t filled = 0;
     absl::Status error;
     bool ended = false;
@@ -43,10 +50,11 @@ void ReadAhead::Loop() {
 
 absl::StatusOr<bool> ReadAhead::Next() {
   at_ = 0;
-  current_.clear();
+  std::string used = std::exchange(current_, {});
   absl::Status error;
   bool more = state_.WaitThen([](State& s) { return s.ended || !s.pieces.empty(); },
                               [&](State& s) {
+                                if (used.capacity() >= kPieceBytes) s.spare.push_back(std::move(used));
                                 error = s.pieces.empty() ? s.error : absl::OkStatus();
                                 if (s.pieces.empty()) return false;
                                 current_ = std::move(s.pieces.front());

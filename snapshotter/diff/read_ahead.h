@@ -5,6 +5,7 @@
 
 #include <deque>
 #include <thread>
+#include <vector>
 
 #include "base/guarded.h"
 #include "snapshotter/diff/stream.h"
@@ -22,6 +23,7 @@ class ReadAhead : public ByteSource {
  private:
   struct State {
     std::deque<std::string> pieces;
+    std::vector<std::string> spare;  // used up
     absl::Status error;
     bool ended = false, stop = false;
   };
