@@ -109,9 +109,14 @@ class Manager : public CacheManager {
   ImmutablePtr Adopt(RecordPtr record);  // takes over a handle
   absl::Status Remove(const Removal& removal);
   absl::Status RemoveBlob(const Digest& digest);
-  absl::Status FetchOne(const CancelToken& cancel, const FetchContext& fetch, const RecordPtr& record);
-  absl::Status ExtractOne(const CancelToken& cancel, const FetchContext& fetch, const RecordPtr& record);
-  absl::Status Unpack(const CancelToken& cancel, const RecordPtr& record, snapshotter::SnapshotId snapshot, const snapshotter::Parents& parents);
+  // extract.cc
+  struct Fetching;
+  absl::Status FetchOne(const CancelToken& cancel, const FetchContext& fetch, const RecordPtr& record, Fetching& fetching);
+  absl::Status ExtractOne(const CancelToken& cancel, const FetchContext& fetch, const RecordPtr& record, Fetching& fetching);
+  // A new snapshot of the blob, from the store or (unless null) as it arrives; on failure nothing is left of it.
+  absl::StatusOr<snapshotter::SnapshotId> UnpackNew(const CancelToken& cancel, const RecordPtr& record, content::Arrival* arrival);
+  absl::Status Unpack(const CancelToken& cancel, const RecordPtr& record, snapshotter::SnapshotId snapshot, content::Arrival* arrival);
+  absl::Status KeepSnapshot(const RecordPtr& record, snapshotter::SnapshotId snapshot);
   absl::StatusOr<Layer> MakeLayer(const CancelToken& cancel, const FetchContext& fetch, const RecordPtr& record, const CompressionChoice& compression, bool create);
   absl::Status MakeBlob(const CancelToken& cancel, const RecordPtr& record, const CompressionChoice& compression);
   absl::Status MakeVariant(const CancelToken& cancel, const FetchContext& fetch, const RecordPtr& record, const CompressionChoice& compression, Layer& layer);

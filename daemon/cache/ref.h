@@ -16,13 +16,15 @@
 #include "base/oci.h"
 #include "base/os/mount.h"
 #include "daemon/solver/progress.h"
+#include "snapshotter/content/arrival.h"
 
 namespace bk::cache {
 
-// Where lazy content comes from: which sessions may give credentials, where progress goes.
+// Where lazy content comes from: which sessions may give credentials, where progress goes, and who reads along.
 struct FetchContext {
   std::vector<std::string> session_ids;
   solver::VertexProgress progress;
+  std::shared_ptr<content::Arrival> arrival = nullptr;  // of the one blob that is fetched; null: nobody
 };
 
 // Brings the blob `descriptor` into the content store (verified). Kept by lazy refs.

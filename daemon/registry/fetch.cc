@@ -73,7 +73,7 @@ struct FirstError {
 class BlobTransfer {
  public:
   BlobTransfer(const Repository& repository, content::ContentStore& content, const Descriptor& descriptor, const cache::FetchContext& context)
-      : repository_(repository), content_(content), descriptor_(descriptor), task_(context.progress.Start(descriptor.digest.str())) {}
+      : repository_(repository), content_(content), descriptor_(descriptor), arrival_(context.arrival), task_(context.progress.Start(descriptor.digest.str())) {}
 
   absl::Status Run(const CancelToken& cancel) {
     absl::Status status;
@@ -130,10 +130,7 @@ class BlobTransfer {
   }
 
   absl::Status Request(const CancelToken& cancel, const Endpoint& endpoint, const std::string& url) {
-    if (!ingest_) {
-      BK_TRY(content::Ingest fresh, content_.NewIngest());
-      ingest_.emplace(std::move(fresh));
-    }
+    if (!ingest_) BK_RETURN_IF_ERROR(StartAgain());
     int64_t offset = Received();
     HttpRequest request;
     request.url = url;
@@ -143,10 +140,7 @@ class BlobTransfer {
       if (head.status > 299 || offset == 0) return absl::OkStatus();
       if (head.status == 206 && head.Header("content-range").starts_with(StrCat("bytes ", offset, "-"))) return absl::OkStatus();
       if (head.status == 206) return DataLoss("server answered with another range: ", Quote(head.Header("content-range")));
-      // The whole blob comes again.
-      BK_TRY(content::Ingest fresh, content_.NewIngest());
-      ingest_.emplace(std::move(fresh));
-      return absl::OkStatus();
+      return StartAgain();  // the whole blob comes again
     };
     request.sink = [&](std::string_view bytes) -> absl::Status {
       if (Received() + static_cast<int64_t>(bytes.size()) > descriptor_.size) {
@@ -160,12 +154,20 @@ class BlobTransfer {
     return response.status > 299 ? UnexpectedStatus("GET", url, response) : absl::OkStatus();
   }
 
+  absl::Status StartAgain() {
+    ingest_.reset();
+    BK_TRY(content::Ingest fresh, content_.NewIngest(arrival_));
+    ingest_.emplace(std::move(fresh));
+    return absl::OkStatus();
+  }
+
   int64_t Received() const { return ingest_ ? ingest_->size_bytes() : 0; }
   absl::Status Commit() { return ingest_->Commit(descriptor_.digest, descriptor_.size).status(); }
 
   const Repository& repository_;
   content::ContentStore& content_;
   const Descriptor& descriptor_;
+  const std::shared_ptr<content::Arrival> arrival_;
   solver::VertexProgress::Task task_;
   std::optional<content::Ingest> ingest_;
 };

@@ -27,7 +27,7 @@ class OciLayoutOrigin final : public Origin {
     if (content_->Has(descriptor.digest)) return absl::OkStatus();
     auto task = context.progress.Start(descriptor.digest.str());
     return WithStore(cancel, context, [&](session::RemoteStore& store) -> absl::Status {
-      BK_TRY(content::Ingest ingest, content_->NewIngest());
+      BK_TRY(content::Ingest ingest, content_->NewIngest(context.arrival));
       BK_RETURN_IF_ERROR(store.Read(cancel, descriptor.digest.str(), 0, descriptor.size, [&](std::string_view bytes) -> absl::Status {
         if (ingest.size_bytes() + static_cast<int64_t>(bytes.size()) > descriptor.size) {
           return DataLoss(descriptor.digest.str(), " is longer than the declared ", descriptor.size, " bytes");

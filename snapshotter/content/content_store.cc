@@ -13,6 +13,7 @@
 namespace bk::content {
 namespace {
 
+constexpr size_t kPieceBytes = 256 << 10;
 constexpr const char* kAlgorithms[] = {"sha256", "sha384", "sha512"};
 
 std::string BlobPath(const std::string& root, const Digest& digest) { return StrCat(root, "/blobs/", digest.algorithm(), "/", digest.hex()); }
@@ -20,22 +21,45 @@ std::string BlobPath(const std::string& root, const Digest& digest) { return Str
 }  // namespace
 
 Ingest::~Ingest() {
-  if (!path_.empty()) unlink(path_.c_str());
+  if (path_.empty()) return;
+  unlink(path_.c_str());
+  if (arrival_ != nullptr) arrival_->End(false);
 }
 
 absl::Status Ingest::Write(std::string_view bytes) {
   hasher_.Update(bytes);
   size_ += static_cast<int64_t>(bytes.size());
-  return os::WriteAll(fd_.get(), bytes);
+  if (held_.size() + bytes.size() > kPieceBytes) BK_RETURN_IF_ERROR(Flush());
+  if (bytes.size() < kPieceBytes) {
+    held_.append(bytes);
+    return absl::OkStatus();
+  }
+  return WriteNow(bytes);
+}
+
+absl::Status Ingest::Flush() {
+  if (held_.empty()) return absl::OkStatus();
+  BK_RETURN_IF_ERROR(WriteNow(held_));
+  held_.clear();
+  return absl::OkStatus();
+}
+
+absl::Status Ingest::WriteNow(std::string_view bytes) {
+  BK_RETURN_IF_ERROR(os::WriteAll(fd_.get(), bytes));
+  written_ += static_cast<int64_t>(bytes.size());
+  if (arrival_ != nullptr) arrival_->Grow(written_);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Digest> Ingest::Commit(const Digest& expected, int64_t expected_size) {
+  BK_RETURN_IF_ERROR(Flush());
   Digest digest = hasher_.FinishDigest();
   if (expected_size >= 0 && size_ != expected_size) return FailedPrecondition("unexpected commit size ", size_, ", expected ", expected_size);
   if (!expected.empty() && digest != expected) return FailedPrecondition("unexpected commit digest ", digest.str(), ", expected ", expected.str());
   if (rename(path_.c_str(), BlobPath(root_, digest).c_str()) < 0) return ErrnoError(errno, StrCat("commit blob ", digest.str()));
   path_.clear();
   fd_.Reset();
+  if (arrival_ != nullptr) arrival_->End(true);
   return digest;
 }
 
@@ -48,10 +72,11 @@ absl::StatusOr<std::unique_ptr<ContentStore>> ContentStore::Open(const std::stri
 
 std::string ContentStore::Path(const Digest& digest) const { return BlobPath(root_, digest); }
 
-absl::StatusOr<Ingest> ContentStore::NewIngest() {
+absl::StatusOr<Ingest> ContentStore::NewIngest(std::shared_ptr<Arrival> arrival) {
   std::string path = StrCat(root_, "/ingest/", NewId());
-  BK_TRY(os::UniqueFd fd, os::Open(path, O_WRONLY | O_CREAT | O_EXCL, 0600));
-  return Ingest(path, root_, std::move(fd));
+  BK_TRY(os::UniqueFd fd, os::Open(path, O_RDWR | O_CREAT | O_EXCL, 0600));
+  if (arrival != nullptr) arrival->Begin(fd.get());
+  return Ingest(path, root_, std::move(fd), std::move(arrival));
 }
 
 absl::StatusOr<int64_t> ContentStore::Size(const Digest& digest) const {

@@ -13,6 +13,7 @@
 #include "base/digest.h"
 #include "base/os/unique_fd.h"
 #include "base/status.h"
+#include "snapshotter/content/arrival.h"
 
 namespace bk::content {
 
@@ -21,6 +22,7 @@ class Ingest {
  public:
   ~Ingest();
   Ingest(Ingest&&) = default;
+  // Held back until there is a larger piece to write.
   absl::Status Write(std::string_view bytes);
   int64_t size_bytes() const { return size_; }
   // Makes the bytes visible. `expected` empty: whatever they are. FailedPrecondition if the digest or (unless negative)
@@ -29,17 +31,23 @@ class Ingest {
 
  private:
   friend class ContentStore;
-  Ingest(std::string path, std::string root, os::UniqueFd fd) : path_(std::move(path)), root_(std::move(root)), fd_(std::move(fd)) {}
+  Ingest(std::string path, std::string root, os::UniqueFd fd, std::shared_ptr<Arrival> arrival)
+      : path_(std::move(path)), root_(std::move(root)), fd_(std::move(fd)), arrival_(std::move(arrival)) {}
+  absl::Status Flush();
+  absl::Status WriteNow(std::string_view bytes);
   std::string path_, root_;
   os::UniqueFd fd_;
+  std::shared_ptr<Arrival> arrival_;  // null: nobody reads it yet
+  std::string held_;
   Sha256 hasher_;
-  int64_t size_ = 0;
+  int64_t size_ = 0, written_ = 0;
 };
 
 class ContentStore {
  public:
   static absl::StatusOr<std::unique_ptr<ContentStore>> Open(const std::string& root);
-  absl::StatusOr<Ingest> NewIngest();
+  // `arrival`: told how the bytes come; one ingest at a time.
+  absl::StatusOr<Ingest> NewIngest(std::shared_ptr<Arrival> arrival = nullptr);
   absl::StatusOr<int64_t> Size(const Digest& digest) const;  // NotFound
   bool Has(const Digest& digest) const { return Size(digest).ok(); }
   absl::StatusOr<os::UniqueFd> OpenBlob(const Digest& digest) const;  // NotFound
