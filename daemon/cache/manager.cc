@@ -105,18 +105,22 @@ absl::StatusOr<ImmutablePtr> Manager::Get(const CancelToken& cancel, const std::
 }
 
 std::vector<std::string> Manager::FindMutable(const std::string& index) {
-  return FindIndexed([&](const std::string& of) { return of == index; });
+  return FindIndexed(RecordState::kMutable, [&](const std::string& of) { return of == index; });
+}
+
+std::vector<std::string> Manager::FindCommitted(const std::string& index) {
+  return FindIndexed(RecordState::kCommitted, [&](const std::string& of) { return of == index; });
 }
 
 std::vector<std::string> Manager::FindMutableBelow(const std::string& index) {
-  return FindIndexed([prefix = index + ":"](const std::string& of) { return of.starts_with(prefix); });
+  return FindIndexed(RecordState::kMutable, [prefix = index + ":"](const std::string& of) { return of.starts_with(prefix); });
 }
 
-std::vector<std::string> Manager::FindIndexed(const std::function<bool(const std::string&)>& matches) {
+std::vector<std::string> Manager::FindIndexed(RecordState state, const std::function<bool(const std::string&)>& matches) {
   std::vector<RecordPtr> found;
   table_.With([&](Table& table) {
     for (auto& [id, record] : table.by_id) {
-      if (record->state == RecordState::kMutable && !record->doomed && matches(record->index)) found.push_back(record);
+      if (record->state == state && !record->doomed && matches(record->index)) found.push_back(record);
     }
   });
   std::sort(found.begin(), found.end(), [](auto& a, auto& b) { return a->created_ns < b->created_ns; });

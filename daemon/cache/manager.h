@@ -33,6 +33,7 @@ class Manager : public CacheManager {
   absl::StatusOr<MutablePtr> GetMutable(const CancelToken& cancel, const std::string& id) override;
   std::vector<std::string> FindMutable(const std::string& index) override;
   std::vector<std::string> FindMutableBelow(const std::string& index) override;
+  std::vector<std::string> FindCommitted(const std::string& index) override;
   absl::StatusOr<ImmutablePtr> GetByBlob(const CancelToken& cancel, const Descriptor& descriptor, const Digest& diff_id, const ImmutablePtr& parent, BlobFetcher fetch_blob, const NewOptions& options) override;
   absl::StatusOr<ImmutablePtr> Merge(const CancelToken& cancel, const std::vector<ImmutablePtr>& inputs, const NewOptions& options) override;
   absl::StatusOr<ImmutablePtr> Diff(const CancelToken& cancel, const ImmutablePtr& lower, const ImmutablePtr& upper, const NewOptions& options) override;
@@ -94,7 +95,7 @@ class Manager : public CacheManager {
   static UsageRecord Usage(const Record& record);
   static bool IsDuplicate(const Table& table, const Record& record);
   meta::Statement InsertStatement(const Record& record) const;
-  std::vector<std::string> FindIndexed(const std::function<bool(const std::string&)>& matches);
+  std::vector<std::string> FindIndexed(RecordState state, const std::function<bool(const std::string&)>& matches);
 
   // recover.cc
   absl::Status LoadRecords(Records& records);

@@ -86,7 +86,7 @@ class MutableRef : public Mountable {
   // and the tree can be had again (GetMutable) once the view has no handles, unless something was built on the view. Not fsynced, but committed in the store's database before
   // it returns (kill -9 keeps it; see docs/store.md).
   virtual absl::StatusOr<ImmutablePtr> Commit(const CancelToken& cancel) = 0;
-  // What an index lookup finds (CacheManager::FindMutable): set once, durable.
+  // What an index lookup finds (CacheManager::FindMutable, and FindCommitted once it is): set once, durable.
   virtual absl::Status SetIndex(const std::string& index) = 0;
   virtual std::string GetValue(const std::string& key) const = 0;
   virtual absl::Status SetValue(const std::string& key, const std::string& value) const = 0;
@@ -134,6 +134,8 @@ class CacheManager {
   virtual std::vector<std::string> FindMutable(const std::string& index) = 0;
   // The same for indexes that begin with `index` and a colon.
   virtual std::vector<std::string> FindMutableBelow(const std::string& index) = 0;
+  // Ids of committed records whose tree was given this index before its commit, oldest first.
+  virtual std::vector<std::string> FindCommitted(const std::string& index) = 0;
   // The layer `descriptor` with `diff_id` on top of `parent`; lazy when `fetch_blob` is given and the blob is not there.
   virtual absl::StatusOr<ImmutablePtr> GetByBlob(const CancelToken& cancel, const Descriptor& descriptor, const Digest& diff_id, const ImmutablePtr& parent, BlobFetcher fetch_blob, const NewOptions& options) = 0;
   virtual absl::StatusOr<ImmutablePtr> Merge(const CancelToken& cancel, const std::vector<ImmutablePtr>& inputs, const NewOptions& options) = 0;

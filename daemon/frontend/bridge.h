@@ -61,6 +61,12 @@ struct SourceMetadata {
   std::string identifier;                    // of the op, possibly changed
   std::map<std::string, std::string> attrs;
   std::string image_digest, image_config;    // docker-image, oci-layout
+  struct Http {
+    std::string checksum, filename;
+    std::optional<int64_t> last_modified_s;  // since the epoch
+    std::string requested_checksum;          // of ResolveOptions::http_checksum
+  };
+  std::optional<Http> http;  // of URLs
 };
 
 struct WorkerInfo {
@@ -85,6 +91,10 @@ class Bridge {
     bool no_config = false;
     bool any_source = false;  // ResolveImageConfig: a policy may answer with what is no image; `ref` is its identifier then, with scheme
     std::string session_id, store_id;  // oci-layout
+    struct HttpChecksum {
+      std::string algorithm, suffix;  // "sha256"; bytes behind the content
+    };
+    std::optional<HttpChecksum> http_checksum;  // of URLs
     std::vector<moby::buildkit::v1::sourcepolicy::Policy> source_policies;  // beside the build's
   };
   struct ImageConfig {

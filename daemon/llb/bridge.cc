@@ -3,6 +3,7 @@
 #include "base/reference.h"
 #include "daemon/llb/build_ref.h"
 #include "daemon/llb/error_details.h"
+#include "daemon/source/git_url.h"
 
 namespace bk::llb {
 namespace {
@@ -109,6 +110,20 @@ absl::StatusOr<source::ResolvedImage> BuildBridge::ResolveImage(const CancelToke
   return image;
 }
 
+absl::StatusOr<frontend::SourceMetadata::Http> BuildBridge::ResolveHttp(const CancelToken& cancel, const pb::SourceOp& op, const ResolveOptions& options) {
+  BK_TRY(source::Source * source, build_.parts().sources->ForIdentifier(op.identifier()));
+  std::optional<source::HttpChecksumRequest> checksum;
+  if (options.http_checksum) checksum = {options.http_checksum->algorithm, options.http_checksum->suffix};
+  source::SourceRequest request{op.identifier(), {op.attrs().begin(), op.attrs().end()}, build_.DefaultPlatform()};
+  std::string name = options.log_name.empty() ? "resolve image config for " + source::RedactCredentials(op.identifier()) : options.log_name;
+  absl::StatusOr<source::ResolvedHttp> answer = absl::UnknownError("not resolved");
+  BK_RETURN_IF_ERROR(build_.job().InContext(name, op.SerializeAsString(), [&](solver::OpContext& context) {
+    answer = source->ResolveHttp(cancel, {context.SessionIds(), context.Progress()}, request, checksum);
+    return answer.status();
+  }));
+  return frontend::SourceMetadata::Http{answer->digest.str(), answer->filename, answer->last_modified, answer->checksum.str()};
+}
+
 absl::StatusOr<frontend::Bridge::ImageConfig> BuildBridge::ResolveImageConfig(const CancelToken& cancel, const std::string& ref, const ResolveOptions& options) {
   constexpr std::string_view kLayout = "oci-layout://", kImage = "docker-image://";
   std::string_view name = ref;
@@ -153,6 +168,10 @@ absl::StatusOr<frontend::SourceMetadata> BuildBridge::ResolveSourceMeta(const Ca
   }
   BK_RETURN_IF_ERROR(build_.parts().sources->ForIdentifier(op.identifier()));
   if (identifier.starts_with("local://")) return out;
+  if (identifier.starts_with("http://") || identifier.starts_with("https://")) {
+    BK_ASSIGN(out.http, ResolveHttp(cancel, op, options));
+    return out;
+  }
   return Unimplemented("metadata of source ", op.identifier(), " is not built yet");
 }
 

@@ -8,18 +8,21 @@
 
 #include "base/go_url.h"
 #include "base/guarded.h"
+#include "base/log.h"
 #include "base/os/file.h"
 #include "base/unicode.h"
 #include "base/version.h"
+#include "daemon/registry/redirect.h"
 
 namespace bk::registry {
 namespace {
 
 constexpr long kConnectTimeoutS = 30;
 constexpr long kStallTimeoutS = 60;  // without a byte
-constexpr long kMaxRedirects = 10;
 constexpr int kPollMs = 1000;
+constexpr long kBufferBytes = 128 << 10;
 constexpr size_t kMaxHeaderBytes = 1 << 20;
+constexpr uint64_t kMaxDiscardedBytes = 256 << 10;
 constexpr char kSystemBundle[] = "/etc/ssl/certs/ca-certificates.crt";
 
 // One connection cache with the handle that uses it.
@@ -40,14 +43,22 @@ struct Exchange {
   size_t header_bytes = 0;
   int64_t sent = 0;
   bool head_seen = false;
+  uint64_t discarded = 0;      // of the body of an answer that points on
+  bool redirected = false;     // the request is one that another host asked for
+  bool from_loopback = false;  // and that host is this machine
+  bool direct = true;          // no proxy may stand between
+  bool at_loopback = false;    // whom it was connected to
 
+  bool IsRead() const { return request.method == "GET" || request.method == "HEAD"; }
+  // Whether the answer only says where to ask.
+  bool PointsOn() const { return IsRead() && IsRedirect(response.status) && response.headers.contains("location"); }
   bool Start(CURL* easy) {
     if (head_seen) return failure.ok();
     head_seen = true;
     long status = 0;
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
     response.status = static_cast<int>(status);
-    if (request.on_head) failure = request.on_head(response);
+    if (request.on_head && !PointsOn()) failure = request.on_head(response);
     return failure.ok();
   }
 };
@@ -77,6 +88,10 @@ size_t OnBody(char* data, size_t, size_t size, void* user) {
   auto* state = static_cast<CallbackState*>(user);
   Exchange& exchange = state->exchange;
   if (!exchange.Start(state->easy)) return 0;
+  if (exchange.PointsOn()) {
+    exchange.discarded += size;
+    return exchange.discarded > kMaxDiscardedBytes ? 0 : size;
+  }
   std::string_view bytes(data, size);
   bool success = exchange.response.status < 300;
   if (success && exchange.request.sink) {
@@ -117,13 +132,24 @@ int OnSeek(void* user, curl_off_t offset, int origin) {
   return CURL_SEEKFUNC_OK;
 }
 
-bool IsLoopback(std::string_view host) {
-  return host == "localhost" || host.ends_with(".localhost") || host == "::1" || host.starts_with("127.");
+// The last moment before a request goes out, on a fresh connection or a kept one.
+int OnConnected(void* user, char* address, char*, int, int) {
+  Exchange& exchange = static_cast<CallbackState*>(user)->exchange;
+  exchange.at_loopback = exchange.direct && IsLoopbackAddress(address);
+  if (exchange.redirected && exchange.direct) exchange.failure = CheckRedirectAddress(address, exchange.from_loopback);
+  return exchange.failure.ok() ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+}
+
+bool HasProxy() {
+  for (const char* name : {"http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}) {
+    if (const char* value = getenv(name); value != nullptr && *value != '\0') return true;
+  }
+  return false;
 }
 
 // Go's rule for plain HTTP also takes HTTP_PROXY, which curl ignores; loopback hosts are never proxied.
 void SetProxy(CURL* easy, const GoUrl& url) {
-  if (IsLoopback(url.hostname())) {
+  if (IsLoopbackHost(url.hostname())) {
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
   } else if (const char* proxy = getenv("HTTP_PROXY"); proxy != nullptr && url.scheme == "http" && getenv("http_proxy") == nullptr) {
     curl_easy_setopt(easy, CURLOPT_PROXY, proxy);
@@ -153,10 +179,8 @@ absl::Status SetTls(CURL* easy, const TlsOptions& tls) {
 
 void SetMethod(CURL* easy, CallbackState& state) {
   const HttpRequest& request = state.exchange.request;
-  bool read = request.method == "GET" || request.method == "HEAD";
-  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, read ? 1L : 0L);
   if (request.method == "HEAD") curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-  if (read) return;
+  if (state.exchange.IsRead()) return;
   curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
   curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
   curl_easy_setopt(easy, CURLOPT_READFUNCTION, OnRead);
@@ -167,16 +191,29 @@ void SetMethod(CURL* easy, CallbackState& state) {
   curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(size));
 }
 
+// A line break in a value would be a header of its own; texts as Go's net/http words them.
+absl::Status CheckHeader(const std::string& key, const std::string& value) {
+  auto is_token = [](unsigned char c) { return std::isalnum(c) || (c != '\0' && std::strchr("!#$%&'*+-.^_`|~", c) != nullptr); };
+  auto is_text = [](unsigned char c) { return c == '\t' || (c >= ' ' && c != 0x7f); };
+  if (key.empty() || !std::all_of(key.begin(), key.end(), is_token)) return InvalidArgument("invalid header field name ", Quote(key));
+  if (!std::all_of(value.begin(), value.end(), is_text)) return InvalidArgument("invalid header field value for ", Quote(key));
+  return absl::OkStatus();
+}
+
 absl::Status Prepare(CURL* easy, CallbackState& state, curl_slist** headers) {
   const HttpRequest& request = state.exchange.request;
-  BK_TRY(GoUrl url, GoUrl::Parse(request.url));
+  auto parsed = GoUrl::Parse(request.url);
+  if (!parsed.ok()) return InvalidArgument("the URL ", Quote(ShownUrl(request.url)), " cannot be read");  // its text may hold a password
+  const GoUrl& url = *parsed;
+  for (const auto& [key, value] : request.headers) BK_RETURN_IF_ERROR(CheckHeader(key, value));
   curl_easy_reset(easy);
   curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(easy, CURLOPT_MAXREDIRS, kMaxRedirects);
+  curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, kBufferBytes);
+  curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, OnConnected);
+  curl_easy_setopt(easy, CURLOPT_PREREQDATA, &state);
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, kConnectTimeoutS);
   curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
   curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, kStallTimeoutS);
@@ -200,7 +237,7 @@ absl::Status Prepare(CURL* easy, CallbackState& state, curl_slist** headers) {
 std::string Subject(const HttpRequest& request) {
   std::string method = ToLower(request.method);
   if (!method.empty()) method[0] = request.method[0];
-  return StrCat(method, " ", Quote(request.url.substr(0, request.url.find('?'))));
+  return StrCat(method, " ", Quote(ShownUrl(request.url)));
 }
 
 absl::Status TransferError(CURLcode code, const HttpRequest& request) {
@@ -245,6 +282,27 @@ std::string HttpResponse::Header(const std::string& key) const {
 }
 
 absl::StatusOr<HttpResponse> HttpClient::Do(const CancelToken& cancel, const HttpRequest& request) {
+  Hop hop;
+  auto response = Once(cancel, request, hop);
+  if (!response.ok() || !hop.points_on) return response;
+  HttpRequest next = request;
+  for (int hops = 1; response.ok() && hop.points_on; hops++) {
+    if (hops > kMaxRedirects) return FailedPrecondition(Subject(next), ": stopped after ", kMaxRedirects, " redirects");
+    BK_TRY(GoUrl from, GoUrl::Parse(next.url));
+    hop.redirected = true;
+    hop.from_loopback = hop.at_loopback || IsLoopbackHost(from.hostname());
+    auto to = NextHop(from, response->Header("location"), hop.from_loopback);
+    if (!to.ok()) return Annotate(to.status(), Subject(next));
+    if (!KeepsCredentials(from, *to)) {
+      std::erase_if(next.headers, [](const auto& header) { return EqualFold(header.first, "authorization") || EqualFold(header.first, "cookie"); });
+    }
+    next.url = to->str();
+    response = Once(cancel, next, hop);
+  }
+  return response;
+}
+
+absl::StatusOr<HttpResponse> HttpClient::Once(const CancelToken& cancel, const HttpRequest& request, Hop& hop) {
   auto channel = pool_->idle.With([](auto& idle) {
     std::unique_ptr<Channel> taken;
     if (!idle.empty()) {
@@ -255,22 +313,30 @@ absl::StatusOr<HttpResponse> HttpClient::Do(const CancelToken& cancel, const Htt
   });
   if (channel == nullptr) channel = std::make_unique<Channel>();
   CallbackState state{{request, {}, {}}, channel->easy};
+  Exchange& exchange = state.exchange;
+  exchange.redirected = hop.redirected;
+  exchange.from_loopback = hop.from_loopback;
+  exchange.direct = !HasProxy();
   curl_slist* headers = nullptr;
   absl::StatusOr<CURLcode> code = CURLE_OK;
   if (absl::Status prepared = Prepare(channel->easy, state, &headers); !prepared.ok()) {
-    code = prepared;
+    code = Annotate(prepared, Subject(request));
   } else {
     curl_multi_add_handle(channel->multi, channel->easy);
     code = Drive(cancel, channel->multi);
     curl_multi_remove_handle(channel->multi, channel->easy);
-    if (code.ok() && *code == CURLE_OK) state.exchange.Start(channel->easy);
+    if (code.ok() && *code == CURLE_OK) exchange.Start(channel->easy);
   }
   curl_slist_free_all(headers);
   pool_->idle.With([&](auto& idle) { idle.push_back(std::move(channel)); });
-  Exchange& exchange = state.exchange;
+  hop.points_on = exchange.PointsOn();
+  hop.at_loopback = exchange.at_loopback;
+  if (log::Enabled(log::Level::kDebug)) {
+    log::Debug("http request", {{"method", request.method}, {"url", ShownUrl(request.url)}, {"status", std::to_string(exchange.response.status)}});
+  }
   if (!exchange.failure.ok()) return exchange.failure;
   if (!code.ok()) return code.status();
-  if (*code != CURLE_OK) return TransferError(*code, request);
+  if (*code != CURLE_OK && !(*code == CURLE_WRITE_ERROR && hop.points_on)) return TransferError(*code, request);
   return std::move(exchange.response);
 }
 

@@ -1,7 +1,7 @@
 // HTTP/1.1 requests over a pool of libcurl handles, each with its own kept-alive connections.
 //
-// Redirects are followed for reads only, to http and https, and never carry credentials to another host. Proxies come from
-// the environment, except for loopback hosts. HTTP/2 is off: its flow control slows uploads. Thread-safe; calls block.
+// Redirects are followed for reads only, to http and https, never carry credentials to another host and never lead to
+// addresses that only this machine reaches (redirect.h). Proxies come from the environment, except for loopback hosts. HTTP/2 is off: its flow control slows uploads. Thread-safe; calls block.
 #pragma once
 
 #include <functional>
@@ -30,7 +30,7 @@ struct HttpResponse {
 struct HttpRequest {
   std::string method = "GET";
   std::string url;
-  std::vector<std::pair<std::string, std::string>> headers;
+  std::vector<std::pair<std::string, std::string>> headers;  // InvalidArgument if a name or value could be read as two
   TlsOptions tls;
   std::string body;
   int body_fd = -1;  // sent from its start instead of `body`; not owned
@@ -50,6 +50,13 @@ class HttpClient {
   absl::StatusOr<HttpResponse> Do(const CancelToken& cancel, const HttpRequest& request);
 
  private:
+  // What one request of a chain of redirects hands to the next.
+  struct Hop {
+    bool redirected = false, from_loopback = false;  // of the request
+    bool points_on = false, at_loopback = false;     // of its answer
+  };
+  absl::StatusOr<HttpResponse> Once(const CancelToken& cancel, const HttpRequest& request, Hop& hop);
+
   struct Pool;
   std::unique_ptr<Pool> pool_;
 };

@@ -45,6 +45,8 @@ class Registry {
     int64_t backoff_ms = 1000;  // before the first repetition; doubles up to eight times that
   };
   explicit Registry(Options options);
+  // For downloads beside registries: one pool of connections for all.
+  HttpClient& http() { return http_; }
 
   // What the name points at now. Digest references that this process has pulled from the same repository are answered
   // from the content store. NotFound `REF: not found`.

@@ -9,6 +9,7 @@
 #include "proto/wire/status_codec.h"
 #include "session/auth.grpc.pb.h"
 #include "session/secrets.grpc.pb.h"
+#include "session/upload.grpc.pb.h"
 
 namespace bk::session {
 namespace {
@@ -16,6 +17,7 @@ namespace {
 using moby::filesync::v1::Auth;
 
 constexpr char kFileSync[] = "/moby.filesync.v1.FileSync/DiffCopy";
+constexpr char kUpload[] = "/moby.upload.v1.Upload/Pull";
 constexpr char kFileSend[] = "/moby.filesync.v1.FileSend/DiffCopy";
 // A client that shows a password prompt must not hold a build for ever (reference: session/auth).
 constexpr std::chrono::seconds kAuthTimeout(30);
@@ -96,6 +98,21 @@ absl::StatusOr<std::unique_ptr<ByteSink>> GrpcSession::OpenFileSendBytes(const C
   auto context = std::make_unique<grpc::ClientContext>();
   for (const auto& [key, value] : headers) context->AddMetadata(key, value);
   return OpenByteSink(channel_, std::move(context), cancel);
+}
+
+absl::Status GrpcSession::PullUpload(const CancelToken& cancel, const std::string& host, const std::string& path, const std::function<absl::Status(std::string_view)>& sink) {
+  if (!Supports(kUpload)) return Unimplemented("method ", kUpload, " not supported by the client");
+  CallScope call(cancel);
+  call.context()->AddMetadata("urlhost", host);
+  call.context()->AddMetadata("urlpath", path);
+  auto stream = moby::upload::v1::Upload::NewStub(channel_)->Pull(call.context());
+  stream->WritesDone();
+  moby::upload::v1::BytesMessage message;
+  absl::Status sunk;
+  while (sunk.ok() && stream->Read(&message)) sunk = sink(message.data());
+  if (!sunk.ok()) call.context()->TryCancel();
+  absl::Status status = call.Result(stream->Finish());
+  return sunk.ok() ? status : sunk;
 }
 
 absl::StatusOr<std::string> GrpcSession::GetSecret(const CancelToken& cancel, const std::string& id) {

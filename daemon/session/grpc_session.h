@@ -33,6 +33,7 @@ class GrpcSession : public Session {
   absl::StatusOr<std::unique_ptr<fsutil::Stream>> OpenFileSync(const CancelToken& cancel, const FileSyncRequest& request) override;
   absl::StatusOr<std::unique_ptr<fsutil::Stream>> OpenFileSendPackets(const CancelToken& cancel, const std::map<std::string, std::string>& headers) override;
   absl::StatusOr<std::unique_ptr<ByteSink>> OpenFileSendBytes(const CancelToken& cancel, const std::map<std::string, std::string>& headers) override;
+  absl::Status PullUpload(const CancelToken& cancel, const std::string& host, const std::string& path, const std::function<absl::Status(std::string_view)>& sink) override;
   absl::StatusOr<std::string> GetSecret(const CancelToken& cancel, const std::string& id) override;
   absl::StatusOr<Credentials> GetCredentials(const CancelToken& cancel, const std::string& host) override;
   absl::StatusOr<Token> FetchToken(const CancelToken& cancel, const TokenRequest& request) override;

@@ -37,7 +37,7 @@ struct FileSyncRequest {
   std::vector<std::string> include_patterns, exclude_patterns, follow_paths;
 };
 
-// Bytes to a client (FileSend.DiffCopy with BytesMessage) or to an upload.
+// Bytes to a client (FileSend.DiffCopy with BytesMessage).
 class ByteSink {
  public:
   virtual ~ByteSink() = default;
@@ -74,6 +74,10 @@ class Session {
   // Opens the packet stream of a local export; `headers` as trap 21 (buildkit-attachable-exporter-id, exporter-md-*, …).
   virtual absl::StatusOr<std::unique_ptr<fsutil::Stream>> OpenFileSendPackets(const CancelToken& cancel, const std::map<std::string, std::string>& headers) = 0;
   virtual absl::StatusOr<std::unique_ptr<ByteSink>> OpenFileSendBytes(const CancelToken& cancel, const std::map<std::string, std::string>& headers) = 0;
+
+  // What the client holds ready at http://HOST/PATH (Upload.Pull; its stdin as a build context). Unimplemented when it offers
+  // nothing of the kind.
+  virtual absl::Status PullUpload(const CancelToken& cancel, const std::string& host, const std::string& path, const std::function<absl::Status(std::string_view)>& sink) = 0;
 
   virtual absl::StatusOr<std::string> GetSecret(const CancelToken& cancel, const std::string& id) = 0;  // NotFound
   virtual absl::StatusOr<Credentials> GetCredentials(const CancelToken& cancel, const std::string& host) = 0;

@@ -1,4 +1,4 @@
-// Where trees come from: docker-image://, oci-layout://, local://, later git://, http(s)://, docker-image+blob://.
+// Where trees come from: docker-image://, oci-layout://, local://, http(s)://, later git://, docker-image+blob://.
 //
 // An identifier with attributes becomes a SourceInstance, which gives cache keys and, if those miss, a ref (trap 12).
 #pragma once
@@ -42,6 +42,19 @@ struct ResolvedImage {
   std::string config;  // JSON; empty when not asked for
 };
 
+struct ResolvedHttp {
+  Digest digest;
+  std::string filename;
+  std::optional<int64_t> last_modified;  // seconds since the epoch
+  Digest checksum;                       // what an HttpChecksumRequest asked for
+};
+
+// A digest of the content with something behind it, as detached signatures are made over.
+struct HttpChecksumRequest {
+  std::string algorithm = "sha256";  // or sha384, sha512
+  std::string suffix;
+};
+
 struct ImageResolveOptions {
   Platform platform;
   enum class Mode { kDefault, kForcePull, kPreferLocal } mode = Mode::kDefault;
@@ -59,6 +72,10 @@ class Source {
   virtual absl::StatusOr<std::string> Canonical(const std::string& identifier) = 0;
   // Metadata without content, for frontends. Unimplemented unless the source is an image store.
   virtual absl::StatusOr<ResolvedImage> ResolveImage(const CancelToken& cancel, const cache::FetchContext& context, const std::string& identifier, const ImageResolveOptions& options) = 0;
+  // What a URL resolves to; downloads it unless it is pinned. Unimplemented unless the source is one of URLs.
+  virtual absl::StatusOr<ResolvedHttp> ResolveHttp(const CancelToken&, const cache::FetchContext&, const SourceRequest& request, const std::optional<HttpChecksumRequest>&) {
+    return Unimplemented(request.identifier, " is no URL");
+  }
 };
 
 // By scheme of the identifier; the table is daemon/source/table.cc.

@@ -1,5 +1,8 @@
 #include "daemon/source/table.h"
 
+#include "daemon/registry/registry.h"
+#include "daemon/source/git/git.h"
+#include "daemon/source/http/http.h"
 #include "daemon/source/identifier.h"
 
 namespace bk::source {
@@ -28,6 +31,8 @@ ImageSourceOptions ImageOptions(const SourceDependencies& d) { return {d.registr
 std::unique_ptr<Source> Image(const SourceDependencies& d) { return MakeImageSource(ImageOptions(d)); }
 std::unique_ptr<Source> OciLayout(const SourceDependencies& d) { return MakeOciLayoutSource(ImageOptions(d)); }
 std::unique_ptr<Source> Local(const SourceDependencies& d) { return MakeLocalSource({d.sessions, d.cache}); }
+std::unique_ptr<Source> Git(const SourceDependencies& d) { return MakeGitSource({d.sessions, d.cache}); }
+std::unique_ptr<Source> Http(const SourceDependencies& d) { return MakeHttpSource({&d.registry->http(), d.sessions, d.cache}); }
 std::unique_ptr<Source> Unavailable(const SourceDependencies&) { return std::make_unique<UnavailableSource>(); }
 
 struct SourceRow {
@@ -38,9 +43,9 @@ constexpr SourceRow kSources[] = {
     {"docker-image", &Image},
     {"oci-layout", &OciLayout},
     {"local", &Local},
-    {"git", &Unavailable},
-    {"http", &Unavailable},
-    {"https", &Unavailable},
+    {"git", &Git},
+    {"http", &Http},
+    {"https", &Http},
     {"docker-image+blob", &Unavailable},
     {"oci-layout+blob", &Unavailable},
 };

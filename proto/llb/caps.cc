@@ -32,12 +32,12 @@ constexpr Capability kLlb[] = {
     {"source.git.fetchbycommit", false},
     {"source.git.bundle", false},
     {"source.git.checkoutbundle", false},
-    {"source.http", false},
-    {"source.http.checksum", false},
-    {"source.http.perm", false},
-    {"source.http.auth", false},
-    {"soruce.http.uidgid", false},
-    {"source.http.header", false},
+    {"source.http", true},
+    {"source.http.checksum", true},
+    {"source.http.perm", true},
+    {"source.http.auth", true},
+    {"soruce.http.uidgid", true},
+    {"source.http.header", true},
     {"source.http.signatureverify", false},
     {"source.imageblob", false},
     {"source.ocilayout", true},
@@ -122,7 +122,7 @@ constexpr Capability kGateway[] = {
     {"reference.attestations", false},
     {"source.metaresolver", true},
     {"source.metaresolver.image.attestations", false},
-    {"source.metaresolver.http.checksumrequest", false},
+    {"source.metaresolver.http.checksumrequest", true},
 };
 
 }  // namespace

@@ -187,6 +187,12 @@ absl::StatusOr<api::ResolveSourceMetaResponse> Forwarder::ResolveSourceMeta(cons
   options.log_name = request.logname();
   options.no_config = request.image().noconfig();
   options.source_policies = {request.sourcepolicies().begin(), request.sourcepolicies().end()};
+  if (request.http().has_checksumrequest()) {
+    const api::ChecksumRequest& asked = request.http().checksumrequest();
+    static constexpr const char* kAlgorithms[] = {"sha256", "sha384", "sha512"};
+    if (asked.algo() < 0 || asked.algo() > 2) return InvalidArgument("unsupported checksum algorithm ", static_cast<int>(asked.algo()));
+    options.http_checksum = {kAlgorithms[asked.algo()], asked.suffix()};
+  }
   BK_TRY(SourceMetadata metadata, bridge_.ResolveSourceMeta(cancel, request.source(), options));
   api::ResolveSourceMetaResponse response;
   response.mutable_source()->set_identifier(metadata.identifier);
@@ -194,6 +200,16 @@ absl::StatusOr<api::ResolveSourceMetaResponse> Forwarder::ResolveSourceMeta(cons
   if (!metadata.image_digest.empty()) {
     response.mutable_image()->set_digest(metadata.image_digest);
     response.mutable_image()->set_config(metadata.image_config);
+  }
+  if (metadata.http) {
+    api::ResolveSourceHTTPResponse& http = *response.mutable_http();
+    http.set_checksum(metadata.http->checksum);
+    http.set_filename(metadata.http->filename);
+    if (metadata.http->last_modified_s) http.mutable_lastmodified()->set_seconds(*metadata.http->last_modified_s);
+    if (!metadata.http->requested_checksum.empty()) {
+      http.mutable_checksumresponse()->set_digest(metadata.http->requested_checksum);
+      http.mutable_checksumresponse()->set_suffix(request.http().checksumrequest().suffix());
+    }
   }
   return response;
 }

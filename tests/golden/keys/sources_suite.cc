@@ -1,7 +1,10 @@
-// keys/sources: identifiers with their attributes as values, and the cache keys of images, layouts and local directories. [SRC-003, SRC-010, SRC-022 … SRC-027, LLB-053, LLB-057 … LLB-063]
+// keys/sources: identifiers with their attributes as values, and the cache keys of images, layouts, downloads and local directories. [SRC-003, SRC-010, SRC-022 … SRC-027, LLB-053, LLB-057 … LLB-063]
+#include <zlib.h>
+
 #include <optional>
 
 #include "base/os/file.h"
+#include "daemon/cache/store.h"
 #include "daemon/registry/registry.h"
 #include "daemon/source/identifier.h"
 #include "daemon/source/table.h"
@@ -132,7 +135,43 @@ Json& Objects() {
   return registry;
 }
 
+Json& Files() {
+  static Json http;
+  return http;
+}
+
+std::string Gzip(const std::string& text) {
+  z_stream z{};
+  deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY);
+  std::string out(deflateBound(&z, text.size()) + 64, '\0');
+  z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+  z.avail_in = static_cast<uInt>(text.size());
+  z.next_out = reinterpret_cast<Bytef*>(out.data());
+  z.avail_out = static_cast<uInt>(out.size());
+  deflate(&z, Z_FINISH);
+  out.resize(z.total_out);
+  deflateEnd(&z);
+  return out;
+}
+
+// A path is listed itself, or as "/folder/*".
+testing::TestResponse ServeFile(const testing::TestRequest& request) {
+  const Json& paths = Files()["paths"];
+  std::string folder = request.path.substr(0, request.path.rfind('/') + 1) + "*";
+  const char* found = paths.contains(request.path) ? request.path.c_str() : paths.contains(folder) ? folder.c_str() : nullptr;
+  if (found == nullptr) return {Files()["else"].get<int>(), {}, ""};
+  testing::TestResponse response{200, {}, Base64Decode(paths[found].value("body", Files()["body"].get<std::string>())).value_or("")};
+  const Json headers = paths[found];
+  for (const auto& [key, value] : headers.items()) {
+    if (key == "status") response.status = value.get<int>();
+    if (key != "status" && key != "body") response.headers.emplace_back(key, value.get<std::string>());
+    if (key == "Content-Encoding") response.body = Gzip(response.body);
+  }
+  return response;
+}
+
 testing::TestResponse Serve(const testing::TestRequest& request) {
+  if (!request.path.starts_with("/v2/")) return ServeFile(request);
   const Json& registry = Objects();
   size_t slash = request.path.rfind('/');
   std::string object = request.path.substr(slash + 1);
@@ -179,21 +218,26 @@ std::string Replace(std::string text, const std::string& what, const std::string
 }  // namespace
 
 bool IsSourceCase(const Json& line) { return line.value("kind", "") != "fixtures"; }
-void NoteSourceFixtures(const Json& line) { Objects() = line["registry"]; }
+void NoteSourceFixtures(const Json& line) {
+  Objects() = line["registry"];
+  Files() = line["http"];
+}
 
 absl::Status RunSources(const Json& given, const std::string&) {
   testing::HttpServer server(&Serve);
   BK_TRY(os::TempDir temp, os::TempDir::Make("golden-sources-"));
-  BK_TRY(auto content, content::ContentStore::Open(temp.path()));
+  BK_TRY(auto store, cache::Store::Open({temp.path(), "native"}));
+  content::ContentStore* content = &store->content();
   testing::FakeSessions sessions;
   for (const auto& [digest, object] : Objects()["objects"].items()) {
     sessions.client->blobs.With([&](auto& blobs) { blobs[digest] = Base64Decode(object["data"].get<std::string>()).value_or(""); });
   }
-  registry::Registry client({.hosts = {}, .sessions = &sessions, .content = content.get(), .backoff_ms = 1});
-  auto sources = source::MakeSourceManager({.registry = &client, .sessions = &sessions, .cache = nullptr, .content = content.get()});
+  registry::Registry client({.hosts = {}, .sessions = &sessions, .content = content, .backoff_ms = 1});
+  auto sources = source::MakeSourceManager({.registry = &client, .sessions = &sessions, .cache = &store->manager(), .content = content});
 
   std::string text = given.dump();
-  for (const auto& [name, value] : {std::pair("$SESSION", "session"), std::pair("$HTTP", "http://http.test"), std::pair("$GIT", "file:///git.test")}) text = Replace(text, name, value);
+  const std::string http = "http://" + server.host();
+  for (const auto& [name, value] : {std::pair("$SESSION", std::string("session")), std::pair("$HTTP", http), std::pair("$GIT", std::string("file:///git.test"))}) text = Replace(text, name, value);
   Json c = Json::parse(Replace(text, "$REG/", server.host() + "/"));
   const Json& expect = c["expect"];
   std::string identifier = Text(c["identifier"]);

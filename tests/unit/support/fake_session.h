@@ -54,6 +54,8 @@ class FakeSession : public session::Session {
   std::vector<std::string> written;  // keys of store writes in order
   std::vector<session::TokenRequest> token_requests;
   int credential_requests = 0;
+  std::map<std::string, std::string> secrets, uploads;  // by id, by path of the URL
+  std::vector<std::string> secrets_asked;
   // Gives the packet stream of a transfer; set by tests that need one.
   std::function<absl::StatusOr<std::unique_ptr<fsutil::Stream>>()> packets;
 
@@ -72,7 +74,16 @@ class FakeSession : public session::Session {
     sent.clear();
     return std::make_unique<Sink>(this);
   }
-  absl::StatusOr<std::string> GetSecret(const CancelToken&, const std::string& secret) override { return NotFound("secret ", secret, ": not found"); }
+  absl::Status PullUpload(const CancelToken&, const std::string&, const std::string& path, const std::function<absl::Status(std::string_view)>& sink) override {
+    auto found = uploads.find(path);
+    return found == uploads.end() ? Unimplemented("this client uploads nothing") : sink(found->second);
+  }
+  absl::StatusOr<std::string> GetSecret(const CancelToken&, const std::string& secret) override {
+    secrets_asked.push_back(secret);
+    auto found = secrets.find(secret);
+    if (found == secrets.end()) return NotFound("secret ", secret, ": not found");
+    return found->second;
+  }
   absl::StatusOr<session::Credentials> GetCredentials(const CancelToken&, const std::string&) override {
     credential_requests++;
     return credentials;

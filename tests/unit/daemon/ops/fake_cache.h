@@ -141,6 +141,7 @@ class FakeCache : public cache::CacheManager {
   std::vector<std::string> FindMutable(const std::string& index) override {
     return Indexed([&](const std::string& of) { return of == index; });
   }
+  std::vector<std::string> FindCommitted(const std::string&) override { return {}; }
   std::vector<std::string> FindMutableBelow(const std::string& index) override {
     return Indexed([&](const std::string& of) { return of.starts_with(index + ":"); });
   }

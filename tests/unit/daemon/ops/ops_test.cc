@@ -26,6 +26,7 @@ struct FakeSession : session::Session {
   absl::StatusOr<std::unique_ptr<fsutil::Stream>> OpenFileSync(const CancelToken&, const session::FileSyncRequest&) override { return Unimplemented(""); }
   absl::StatusOr<std::unique_ptr<fsutil::Stream>> OpenFileSendPackets(const CancelToken&, const std::map<std::string, std::string>&) override { return Unimplemented(""); }
   absl::StatusOr<std::unique_ptr<session::ByteSink>> OpenFileSendBytes(const CancelToken&, const std::map<std::string, std::string>&) override { return Unimplemented(""); }
+  absl::Status PullUpload(const CancelToken&, const std::string&, const std::string&, const std::function<absl::Status(std::string_view)>&) override { return Unimplemented(""); }
   absl::StatusOr<std::string> GetSecret(const CancelToken&, const std::string& id) override {
     return secrets.contains(id) ? absl::StatusOr<std::string>(secrets[id]) : NotFound("secret ", id, ": not found");
   }
