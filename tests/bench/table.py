@@ -14,7 +14,7 @@ class Table:
         print(FORMAT.format("work", "user", "what", "median", "min", "max", "n", "goal", "ok"), flush=True)
 
     def add(self, work, user, what, samples, unit="ms", goal=None, at_least=False):
-        """`what`: ours, ref or bare; only ours has a goal."""
+        """`what`: ours, ref, bare or gzip; only ours has a goal."""
         median = statistics.median(samples)
         self.medians[work, user, what] = median
         verdict, limit = "", ""
