@@ -9,8 +9,9 @@
 #include <climits>
 #include <cstring>
 
-namespace bk::fsutil {
+#include "base/os/xattr.h"
 
+namespace bk::fsutil {
 uint32_t GoMode(mode_t mode) {
   uint32_t out = mode & 0777;
   switch (mode & S_IFMT) {
@@ -70,9 +71,10 @@ absl::StatusOr<Stat> MakeStat(int dir_fd, const char* name, std::string_view pat
     stat.set_size(n);
     return stat;
   }
-  std::string full = StrCat("/proc/self/fd/", dir_fd, "/", std::string_view(name));
   char names[4096], value[65536];
-  ssize_t size = llistxattr(full.c_str(), names, sizeof names);
+  ssize_t size = os::ListXattrsAt(dir_fd, name, names, sizeof names);
+  if (size <= 0) return stat;
+  std::string full = StrCat("/proc/self/fd/", dir_fd, "/", std::string_view(name));
   for (ssize_t at = 0; at < size; at += static_cast<ssize_t>(std::strlen(names + at)) + 1) {
     ssize_t n = lgetxattr(full.c_str(), names + at, value, sizeof value);
     if (n >= 0) (*stat.mutable_xattrs())[names + at] = std::string(value, static_cast<size_t>(n));

@@ -35,14 +35,15 @@ absl::Status CopyLink(const Entry& source, const Entry& target) {
   return symlinkat(text, target.dir, target.name.c_str()) < 0 ? Failed("create symlink:", target) : absl::OkStatus();
 }
 
-absl::Status CopyFile(const CancelToken& cancel, const Entry& source, const Entry& target) {
+// `mode`: what the file most likely is to have.
+absl::Status CopyFile(const CancelToken& cancel, const Entry& source, const Entry& target, mode_t mode) {
   // O_NONBLOCK: what was a file may have become a FIFO.
   os::UniqueFd from(openat(source.dir, source.name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (!from) return Failed("open source", source);
   struct stat st;
   if (fstat(from.get(), &st) < 0) return Failed("stat", source);
   if (!S_ISREG(st.st_mode)) return Unknown("failed to copy ", source.path, ": it changed while it was copied");
-  os::UniqueFd to(openat(target.dir, target.name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  os::UniqueFd to(openat(target.dir, target.name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode & 0777));
   if (!to) return Failed("open target", target);
   return Annotate(CopyBytes(cancel, from.get(), to.get(), st.st_size), StrCat("failed to copy ", source.path));
 }
@@ -107,7 +108,8 @@ absl::Status Copier::CopyEntry(const CancelToken& cancel, Work work) {
   std::optional<struct stat> before;
   if (verdict.included) BK_RETURN_IF_ERROR(MakeLevels(!work.top));
   work.target = TargetOf(work.target);
-  if (work.target.dir >= 0) BK_ASSIGN(before, LstatEntry(work.target));
+  bool in_new_directory = !levels_.empty() && levels_.back().fresh;
+  if (work.target.dir >= 0 && !in_new_directory) BK_ASSIGN(before, LstatEntry(work.target));
   if (verdict.included && before) {
     bool target_directory = S_ISDIR(before->st_mode);
     if (options_.always_replace && !(directory && target_directory)) {
@@ -130,12 +132,13 @@ absl::Status Copier::CopyEntry(const CancelToken& cancel, Work work) {
 
 absl::Status Copier::CopyDirectory(const CancelToken& cancel, const Work& work, const struct stat& stat, const Verdict& verdict, bool& created) {
   if (levels_.size() >= kMaxDepth) return ResourceExhausted("directory ", work.source.path, ": more than ", kMaxDepth, " levels");
-  Level level{{}, {}, work.source, work.target, stat, false};
+  Level level{{}, {}, work.source, work.target, stat, false, false};
   level.source = os::UniqueFd(openat(work.source.dir, work.source.name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!level.source) return Failed("read", work.source);
   if (verdict.included) {
     BK_ASSIGN(created, MakeDirectoryOnly(work.target, stat, !work.top));
     level.made = true;
+    level.fresh = created;
   }
   if (work.target.dir >= 0) {
     level.target = os::UniqueFd(openat(work.target.dir, work.target.name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
@@ -170,6 +173,7 @@ absl::Status Copier::MakeLevels(bool overwrite) {
     if (!level.target) level.target = os::UniqueFd(openat(target.dir, target.name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!level.target) return Failed("open", target);
     level.made = true;
+    level.fresh = created;
   }
   return absl::OkStatus();
 }
@@ -196,11 +200,15 @@ absl::Status Copier::CopyOther(const CancelToken& cancel, const Work& work, cons
       return absl::OkStatus();
     }
   }
-  return CopyFile(cancel, work.source, work.target);
+  return CopyFile(cancel, work.source, work.target, stat.st_mode);
 }
 
 absl::Status Copier::CopyInfo(const Entry& source, const Entry& target, const struct stat& stat) {
-  BK_RETURN_IF_ERROR(SetOwner(target, options_.owner.value_or(Owner{stat.st_uid, stat.st_gid})));
+  // What a new file has already is not set again: each change is one of the file system's journal.
+  BK_TRY(auto now, LstatEntry(target));
+  Owner owner = options_.owner.value_or(Owner{stat.st_uid, stat.st_gid});
+  bool other_owner = !now || Owner{now->st_uid, now->st_gid} != owner;
+  if (other_owner) BK_RETURN_IF_ERROR(SetOwner(target, owner));
   if (!S_ISLNK(stat.st_mode)) {
     unsigned mode = stat.st_mode & 07777;
     if (options_.mode_text) {
@@ -208,7 +216,8 @@ absl::Status Copier::CopyInfo(const Entry& source, const Entry& target, const st
     } else if (options_.mode) {
       mode = *options_.mode & 07777;
     }
-    BK_RETURN_IF_ERROR(SetMode(target, mode));
+    // Another owner takes the set-id bits away.
+    if (other_owner || (now->st_mode & 07777) != mode) BK_RETURN_IF_ERROR(SetMode(target, mode));
   }
   BK_RETURN_IF_ERROR(CopyTimes(target, stat));
   CopyXattrs(source, target);

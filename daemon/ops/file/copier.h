@@ -45,6 +45,7 @@ class Copier {
     Entry source_entry, target_entry;
     struct stat stat {};
     bool made = false;
+    bool fresh = false;  // nothing was in it before
   };
   struct Work {
     Entry source, target;

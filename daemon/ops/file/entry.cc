@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "base/os/file.h"
+#include "base/os/xattr.h"
 
 namespace bk::ops::file {
 namespace {
@@ -57,10 +58,11 @@ absl::Status RemoveTree(const Entry& entry) {
 }
 
 void CopyXattrs(const Entry& from, const Entry& to) {
-  std::string source = from.ProcPath(), target = to.ProcPath(), names(4096, '\0'), value(4096, '\0');
+  std::string names(256, '\0');
   ssize_t size;
-  while ((size = llistxattr(source.c_str(), names.data(), names.size())) < 0 && errno == ERANGE) names.resize(names.size() * 4);
+  while ((size = os::ListXattrsAt(from.dir, from.name.c_str(), names.data(), names.size())) < 0 && errno == ERANGE) names.resize(names.size() * 4);
   if (size <= 0) return;
+  std::string source = from.ProcPath(), target = to.ProcPath(), value(4096, '\0');
   for (size_t at = 0; at < static_cast<size_t>(size);) {
     std::string name(names.c_str() + at);
     at += name.size() + 1;
