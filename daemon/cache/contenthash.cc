@@ -38,8 +38,8 @@ class Updater : public ContentHashUpdater {
   }
   absl::Status Finish() override {
     std::lock_guard lock(shared_->mutex);
-    BK_RETURN_IF_ERROR(manager_->hashes().SaveNow(record_->id, *shared_));
-    shared_->tree.TakeDirty();
+    // Those of a tree without a change are stored already.
+    if (shared_->tree.TakeDirty()) BK_RETURN_IF_ERROR(manager_->hashes().SaveNow(record_->id, *shared_));
     return manager_->DeleteValue(record_, kTransferMark);
   }
 
