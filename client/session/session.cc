@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "base/id.h"
+#include "client/session/queued_service.h"
 #include "control/control.grpc.pb.h"
 #include "proto/wire/grpc_setup.h"
 #include "proto/wire/tunnel.h"
@@ -77,6 +78,36 @@ class OuterStream {
   std::thread watchdog_;
 };
 
+// Threads of the services that serve a queue of their own.
+class QueueThreads {
+ public:
+  ~QueueThreads() { End(); }
+  void Add(QueuedService* service, grpc::ServerBuilder& builder) { rows_.push_back({service, builder.AddCompletionQueue(), {}}); }
+  void Start() {
+    for (Row& row : rows_) row.thread = std::thread([&row] { row.service->Serve(row.queue.get()); });
+  }
+  // After the server's shutdown.
+  void End() {
+    for (Row& row : rows_) {
+      if (row.thread.joinable()) row.thread.join();  // its request for the next call failed
+      row.queue->Shutdown();
+      void* tag;
+      bool ok;
+      while (row.queue->Next(&tag, &ok)) {
+      }
+    }
+    rows_.clear();
+  }
+
+ private:
+  struct Row {
+    QueuedService* service;
+    std::unique_ptr<grpc::ServerCompletionQueue> queue;
+    std::thread thread;
+  };
+  std::vector<Row> rows_;
+};
+
 }  // namespace
 
 Session::Session(std::string shared_key) : id_(NewId()), shared_key_(std::move(shared_key)) {}
@@ -106,9 +137,14 @@ absl::Status Session::Run(const CancelToken& cancel, const Connection& connectio
 
   grpc::ServerBuilder builder;
   wire::ConfigureServer(builder);
-  for (Offer& offer : offers_) builder.RegisterService(offer.service.get());
+  QueueThreads queued;
+  for (Offer& offer : offers_) {
+    builder.RegisterService(offer.service.get());
+    if (auto* service = dynamic_cast<QueuedService*>(offer.service.get())) queued.Add(service, builder);
+  }
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr) return Internal("cannot start the session's server");
+  queued.Start();
   if (auto* health = server->GetHealthCheckService()) health->SetServingStatus(kHealthService, true);
   grpc::AddInsecureChannelFromFd(server.get(), ends.grpc_end.Release());
 
@@ -130,6 +166,7 @@ absl::Status Session::Run(const CancelToken& cancel, const Connection& connectio
     return s.closed;
   });
   server->Shutdown(std::chrono::system_clock::now());
+  queued.End();
   server->Wait();
   return expected || status.ok() ? absl::OkStatus() : connection.FromCall(status);
 }

@@ -83,14 +83,14 @@ absl::StatusOr<std::unique_ptr<fsutil::Stream>> GrpcSession::OpenFileSync(const 
   AddHeader(*context, "exclude-patterns", request.exclude_patterns);
   AddHeader(*context, "followpaths", request.follow_paths);
   AddHeader(*context, "dir-name", {request.dir_name});
-  return OpenPacketStream(channel_, kFileSync, std::move(context), cancel);
+  return OpenPacketStream(channel_, kFileSync, std::move(context), cancel, true);
 }
 
 absl::StatusOr<std::unique_ptr<fsutil::Stream>> GrpcSession::OpenFileSendPackets(const CancelToken& cancel, const std::map<std::string, std::string>& headers) {
   if (!Supports(kFileSend)) return Unknown("method ", kFileSend, " not supported by the client");
   auto context = std::make_unique<grpc::ClientContext>();
   for (const auto& [key, value] : headers) context->AddMetadata(key, value);
-  return OpenPacketStream(channel_, kFileSend, std::move(context), cancel);
+  return OpenPacketStream(channel_, kFileSend, std::move(context), cancel, false);
 }
 
 absl::StatusOr<std::unique_ptr<ByteSink>> GrpcSession::OpenFileSendBytes(const CancelToken& cancel, const std::map<std::string, std::string>& headers) {

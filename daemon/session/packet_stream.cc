@@ -2,18 +2,24 @@
 
 #include <grpcpp/impl/codegen/rpc_method.h>
 
+#include "proto/wire/duplex.h"
 #include "proto/wire/status_codec.h"
 #include "session/filesync.grpc.pb.h"
 
 namespace bk::session {
 namespace {
 
+using grpc::ByteBuffer;
+using grpc::internal::ClientAsyncReaderWriterFactory;
 using grpc::internal::ClientReaderWriterFactory;
 using grpc::internal::RpcMethod;
 using moby::filesync::v1::BytesMessage;
 
 // What one message of a byte stream carries at most.
 constexpr size_t kPieceBytes = 1 << 20;
+// Requests for files wait here rather than that the transfer stands still: a client may take none while it sends, and
+// there is one an entry at most. A sender of files waits earlier.
+constexpr size_t kMostRequestBytes = 256 << 20, kMostSentBytes = 1 << 20;
 
 // A bidirectional call that a token can break. Finish is called once, by whoever comes first.
 template <typename Message>
@@ -58,26 +64,67 @@ class Call {
 
 class PacketStream : public fsutil::Stream {
  public:
-  PacketStream(const std::shared_ptr<grpc::Channel>& channel, const char* method, std::unique_ptr<grpc::ClientContext> context, const CancelToken& cancel)
-      : call_(channel, method, std::move(context), cancel) {}
-  absl::Status Send(const fsutil::Packet& packet) override {
-    if (call_.stream().Write(packet)) return absl::OkStatus();
-    return Unavailable("the client ended the transfer");
+  PacketStream(const std::shared_ptr<grpc::Channel>& channel, const char* method, std::unique_ptr<grpc::ClientContext> context, const CancelToken& cancel, bool receives)
+      : context_(std::move(context)),
+        cancel_(cancel),
+        stream_(ClientAsyncReaderWriterFactory<ByteBuffer, ByteBuffer>::Create(channel.get(), &queue_, RpcMethod(method, RpcMethod::BIDI_STREAMING, channel), context_.get(), false, nullptr)),
+        duplex_(stream_.get(), &queue_, receives ? kMostRequestBytes : kMostSentBytes),
+        on_cancel_(std::make_unique<CancelCallback>(cancel, [this] { context_->TryCancel(); })) {
+    // Not started: then everything that follows fails.
+    duplex_.Run([&](void* tag) { stream_->StartCall(tag); });
   }
+  ~PacketStream() override {
+    if (!finished_) {
+      context_->TryCancel();
+      End().IgnoreError();
+    }
+    duplex_.Drain();
+  }
+  absl::Status Send(const fsutil::Packet& packet) override {
+    return duplex_.Send(wire::Encode(packet)) ? absl::OkStatus() : Unavailable("the client ended the transfer");
+  }
+  absl::Status Flush() override { return duplex_.Flush() ? absl::OkStatus() : Unavailable("the client ended the transfer"); }
   absl::StatusOr<bool> Receive(fsutil::Packet& packet) override {
-    if (call_.stream().Read(&packet)) return true;
-    absl::Status status = call_.Finish();
-    if (!status.ok()) return status;
+    ByteBuffer bytes;
+    if (duplex_.Receive(bytes)) {
+      if (!wire::Decode(bytes, packet)) return InvalidArgument("bad packet from the client");
+      return true;
+    }
+    BK_RETURN_IF_ERROR(End());
     return false;
   }
+  bool Pending() override { return duplex_.Pending(); }
   absl::Status Finish() override {
-    call_.stream().WritesDone();
-    return call_.Finish();
+    if (!finished_ && duplex_.Flush()) duplex_.Run([&](void* tag) { stream_->WritesDone(tag); });
+    return End();
   }
-  void Cancel() override { call_.TryCancel(); }
+  void Cancel() override { context_->TryCancel(); }
 
  private:
-  Call<fsutil::Packet> call_;
+  // The call's status, once everything was read.
+  absl::Status End() {
+    if (finished_) return result_;
+    finished_ = true;
+    ByteBuffer rest;
+    while (duplex_.Receive(rest)) {
+    }
+    grpc::Status status;
+    duplex_.Run([&](void* tag) { stream_->Finish(&status, tag); });
+    result_ = wire::FromGrpc(status);
+    if (!result_.ok()) {
+      if (auto cause = cancel_.Check(); !cause.ok()) result_ = cause;
+    }
+    return result_;
+  }
+
+  grpc::CompletionQueue queue_;
+  std::unique_ptr<grpc::ClientContext> context_;
+  CancelToken cancel_;
+  std::unique_ptr<grpc::ClientAsyncReaderWriter<ByteBuffer, ByteBuffer>> stream_;
+  wire::Duplex<grpc::ClientAsyncReaderWriter<ByteBuffer, ByteBuffer>> duplex_;
+  std::unique_ptr<CancelCallback> on_cancel_;
+  bool finished_ = false;
+  absl::Status result_;
 };
 
 class GrpcByteSink : public ByteSink {
@@ -109,8 +156,8 @@ class GrpcByteSink : public ByteSink {
 }  // namespace
 
 std::unique_ptr<fsutil::Stream> OpenPacketStream(const std::shared_ptr<grpc::Channel>& channel, const char* method,
-                                                 std::unique_ptr<grpc::ClientContext> context, const CancelToken& cancel) {
-  return std::make_unique<PacketStream>(channel, method, std::move(context), cancel);
+                                                 std::unique_ptr<grpc::ClientContext> context, const CancelToken& cancel, bool receives) {
+  return std::make_unique<PacketStream>(channel, method, std::move(context), cancel, receives);
 }
 
 std::unique_ptr<ByteSink> OpenByteSink(const std::shared_ptr<grpc::Channel>& channel, std::unique_ptr<grpc::ClientContext> context, const CancelToken& cancel) {

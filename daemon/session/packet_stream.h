@@ -9,9 +9,10 @@
 
 namespace bk::session {
 
-// Calls `method` with Packet messages whatever the service's own type says; cancelled with `cancel`.
+// Calls `method` with Packet messages whatever the service's own type says; cancelled with `cancel`. `receives`: the files
+// come from the client.
 std::unique_ptr<fsutil::Stream> OpenPacketStream(const std::shared_ptr<grpc::Channel>& channel, const char* method,
-                                                 std::unique_ptr<grpc::ClientContext> context, const CancelToken& cancel);
+                                                 std::unique_ptr<grpc::ClientContext> context, const CancelToken& cancel, bool receives);
 // FileSend.DiffCopy with BytesMessage.
 std::unique_ptr<ByteSink> OpenByteSink(const std::shared_ptr<grpc::Channel>& channel, std::unique_ptr<grpc::ClientContext> context, const CancelToken& cancel);
 

@@ -26,7 +26,8 @@ class Receiver {
   absl::Status Run() {
     if (!options_.merge) {
       BK_RETURN_IF_ERROR(Walk(cancel_, writer_.root().path(), {}, [&](Stat& stat) -> absl::Status {
-        existing_[stat.path()] = stat;
+        std::string path = stat.path();
+        existing_.emplace(std::move(path), std::move(stat));
         return absl::OkStatus();
       }));
     }
@@ -37,6 +38,7 @@ class Receiver {
       packet.set_type(Packet::PACKET_ERR);
       packet.set_data(Message(status));
       stream_.Send(packet).IgnoreError();
+      stream_.Flush().IgnoreError();
     }
     // How the stream ends after FIN both ways does not matter: exporters break it off (trap 21).
     if (over_ && finished_) return absl::OkStatus();
@@ -99,17 +101,20 @@ class Receiver {
   absl::Status Entry(uint32_t id, const Stat& sent) {
     Stat stat = sent;
     if (options_.filter && !options_.filter(stat)) return absl::OkStatus();
+    // Nobody else makes entries in a tree that is written in place.
+    bool may_exist = options_.merge || !options_.in_place;
     if (auto known = existing_.find(stat.path()); known != existing_.end()) {
       bool same = options_.differ == Differ::kMetadata && SameEntry(known->second, stat);
       bool both_directories = (known->second.mode() & stat.mode() & kModeDir) != 0;
       existing_.erase(known);
+      may_exist = true;
       if (same) {
         writer_.Unchanged(stat);
         return absl::OkStatus();
       }
       if (!both_directories) ForgetBelow(stat.path());
     }
-    BK_TRY(bool wants_data, writer_.Write(id, stat, sent));
+    BK_TRY(bool wants_data, writer_.Write(id, stat, sent, may_exist));
     if (!wants_data) return absl::OkStatus();
     Packet request;
     request.set_type(Packet::PACKET_REQ);

@@ -5,10 +5,8 @@
 
 #include <map>
 
-#include "base/guarded.h"
 #include "base/os/file.h"
 #include "base/os/root_path.h"
-#include "base/task_group.h"
 
 namespace bk::fsutil {
 namespace {
@@ -24,78 +22,76 @@ class Sender {
 
   absl::Status Run() {
     CancelCallback stop(cancel_, [this] { stream_.Cancel(); });
-    TaskGroup answers;
-    absl::Status answered;
-    answers.Run([&] { answered = Answer(); });
     absl::Status listed = List();
-    if (!listed.ok()) {
+    if (!listed.ok() && !ended_) {
       // The peer learns why, then the stream breaks.
       Packet packet;
       packet.set_type(Packet::PACKET_ERR);
       packet.set_data(Message(listed));
       Send(packet).IgnoreError();
+      stream_.Flush().IgnoreError();
       stream_.Cancel();
     }
-    answers.Wait();
+    while (listed.ok() && !finished_) listed = Answer();
     BK_RETURN_IF_ERROR(cancel_.Check());
-    return listed.ok() ? answered : listed;
+    return listed;
   }
 
  private:
   absl::Status Send(const Packet& packet) {
-    return sent_.With([&](int64_t& sent) {
-      BK_RETURN_IF_ERROR(stream_.Send(packet));
-      if (!packet.has_stat() && packet.data().empty()) return absl::OkStatus();
-      sent += static_cast<int64_t>(packet.ByteSizeLong());
-      if (progress_) progress_(sent);
-      return absl::OkStatus();
-    });
+    BK_RETURN_IF_ERROR(stream_.Send(packet));
+    if (!packet.has_stat() && packet.data().empty()) return absl::OkStatus();
+    sent_ += static_cast<int64_t>(packet.ByteSizeLong());
+    if (progress_) progress_(sent_);
+    return absl::OkStatus();
   }
 
   absl::Status List() {
     uint32_t id = 0;
+    Packet packet;
+    packet.set_type(Packet::PACKET_STAT);
     BK_RETURN_IF_ERROR(source_.walk([&](Stat& stat) -> absl::Status {
       BK_RETURN_IF_ERROR(cancel_.Check());
       // Also hard links can be asked for, although no receiver does.
-      if (IsRegular(stat)) files_.With([&](auto& files) { files[id] = stat.path(); });
+      if (IsRegular(stat)) files_.emplace_hint(files_.end(), id, stat.path());
       id++;
-      Packet packet;
-      packet.set_type(Packet::PACKET_STAT);
-      *packet.mutable_stat() = stat;
-      return Send(packet);
+      packet.mutable_stat()->Swap(&stat);
+      BK_RETURN_IF_ERROR(Send(packet));
+      // Files are sent meanwhile.
+      while (stream_.Pending() && !finished_) {
+        absl::Status answered = Answer();
+        ended_ = !answered.ok();
+        BK_RETURN_IF_ERROR(answered);
+      }
+      return absl::OkStatus();
     }));
-    Packet end;
-    end.set_type(Packet::PACKET_STAT);
-    return Send(end);
+    packet.clear_stat();
+    return Send(packet);
   }
 
+  // What the receiver says next.
   absl::Status Answer() {
-    Packet packet;
-    while (true) {
-      BK_TRY(bool more, stream_.Receive(packet));
-      if (!more) return Unknown("EOF");
-      switch (packet.type()) {
-        case Packet::PACKET_REQ: BK_RETURN_IF_ERROR(SendFile(packet.id())); break;
-        case Packet::PACKET_ERR: return Unknown("error from receiver: ", packet.data());
-        case Packet::PACKET_FIN: {
-          Packet fin;
-          fin.set_type(Packet::PACKET_FIN);
-          return Send(fin);
-        }
-        default: break;
+    BK_TRY(bool more, stream_.Receive(received_));
+    if (!more) return Unknown("EOF");
+    switch (received_.type()) {
+      case Packet::PACKET_REQ: return SendFile(received_.id());
+      case Packet::PACKET_ERR: return Unknown("error from receiver: ", received_.data());
+      case Packet::PACKET_FIN: {
+        finished_ = true;
+        Packet fin;
+        fin.set_type(Packet::PACKET_FIN);
+        BK_RETURN_IF_ERROR(Send(fin));
+        return stream_.Flush();
       }
+      default: return absl::OkStatus();
     }
   }
 
   absl::Status SendFile(uint32_t id) {
-    std::string path = files_.With([&](auto& files) {
-      auto it = files.find(id);
-      if (it == files.end()) return std::string();
-      std::string found = std::move(it->second);
-      files.erase(it);  // a file can be asked for once
-      return found;
-    });
-    if (path.empty()) return InvalidArgument("invalid file id ", id);
+    auto it = files_.find(id);
+    if (it == files_.end()) return InvalidArgument("invalid file id ", id);
+    std::string path = std::move(it->second);
+    files_.erase(it);  // a file can be asked for once
     Packet packet;
     packet.set_type(Packet::PACKET_DATA);
     packet.set_id(id);
@@ -104,13 +100,12 @@ class Sender {
     if (!opened.ok() && !absl::IsNotFound(opened.status())) return opened.status();
     if (opened.ok()) {
       os::UniqueFd fd(*opened);
-      std::string buffer(kPieceBytes, '\0');
       while (true) {
-        ssize_t n = read(fd.get(), buffer.data(), buffer.size());
+        ssize_t n = read(fd.get(), buffer_.data(), buffer_.size());
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return ErrnoError(errno, StrCat("read ", path));
         if (n == 0) break;
-        packet.set_data(buffer.data(), static_cast<size_t>(n));
+        packet.set_data(buffer_.data(), static_cast<size_t>(n));
         BK_RETURN_IF_ERROR(Send(packet));
       }
     }
@@ -122,8 +117,12 @@ class Sender {
   Stream& stream_;
   const TreeSource& source_;
   const std::function<void(int64_t)>& progress_;
-  Guarded<int64_t> sent_;  // also: one packet at a time
-  Guarded<std::map<uint32_t, std::string>> files_;
+  int64_t sent_ = 0;
+  std::map<uint32_t, std::string> files_;  // listed and not asked for yet
+  Packet received_;
+  std::string buffer_ = std::string(kPieceBytes, '\0');
+  bool ended_ = false;     // by the receiver
+  bool finished_ = false;  // FIN came
 };
 
 }  // namespace
