@@ -3,7 +3,10 @@
 #include "base/go_json.h"
 #include "base/unicode.h"
 #include "daemon/frontend/dockerfile/convert/converter.h"
+#include "daemon/frontend/dockerfile/convert/range_proto.h"
 #include "daemon/frontend/dockerfile/parse/directive.h"
+#include "daemon/frontend/dockerfile/subrequest/subrequest.h"
+#include "daemon/frontend/dockerfile/warning_sink.h"
 #include "proto/llb/go_json_of.h"
 
 namespace bk::dockerfile {
@@ -36,22 +39,10 @@ absl::Status CheckCaps(const Opts& opts, bool& forward) {
 // Details travel in trailers; clients do not take endless ones.
 constexpr size_t kMaxSourceDetail = 512 << 10;
 
-pb::Range RangeToPb(const Range& range) {
-  pb::Range out;
-  out.mutable_start()->set_line(range.start.line);
-  out.mutable_start()->set_character(range.start.character);
-  out.mutable_end()->set_line(range.end.line);
-  out.mutable_end()->set_character(range.end.character);
-  return out;
-}
-
 // The detail from which clients print the lines at fault, and may read the file again.
 ErrorDetail SourceDetail(const llb::SourceMap& map, const Ranges& ranges) {
-  pb::SourceInfo info;
-  info.set_filename(map.filename);
-  info.set_data(map.data);
-  info.set_language(map.language);
-  if (map.definition != nullptr && map.definition->ByteSizeLong() + map.data.size() <= kMaxSourceDetail) *info.mutable_definition() = *map.definition;
+  pb::SourceInfo info = SourceInfoOf(map);
+  if (info.definition().ByteSizeLong() + map.data.size() > kMaxSourceDetail) info.clear_definition();
   GoJsonWriter out;
   out.BeginObject();
   out.Key("info");
@@ -144,9 +135,9 @@ std::string PlatformsJson(const std::vector<ExportPlatform>& platforms) {
 // Builds one platform after the other and collects the results.
 class Builder {
  public:
-  Builder(const CancelToken& cancel, frontend::Bridge& bridge, const BuildOptions& options, BuildContext& context,
-          const llb::SourceMap& source, bool (*supports)(std::string_view))
-      : cancel_(cancel), bridge_(bridge), options_(options), context_(context), source_(source), supports_(supports) {}
+  Builder(const CancelToken& cancel, frontend::Bridge& bridge, const BuildOptions& options,
+          const ConvertInput& input)
+      : cancel_(cancel), bridge_(bridge), options_(options), input_(input) {}
 
   absl::StatusOr<frontend::Result> Run() {
     result_.is_map = options_.multi_platform;
@@ -160,11 +151,9 @@ class Builder {
 
  private:
   absl::Status One(const std::optional<Platform>& platform) {
-    ConvertInput input;
-    input.source = &source_;
-    input.context = &context_;
+    ConvertInput input = input_;
     input.target_platform = platform;
-    input.supports = supports_;
+    if (!platforms_.empty()) input.findings = nullptr;  // other platforms would find the same again
     BK_TRY(Converted converted, Convert(input));
     frontend::SolveRequest request;
     request.definition = std::make_shared<const pb::Definition>(std::move(converted.definition));
@@ -187,9 +176,7 @@ class Builder {
   const CancelToken& cancel_;
   frontend::Bridge& bridge_;
   const BuildOptions& options_;
-  BuildContext& context_;
-  const llb::SourceMap& source_;
-  bool (*supports_)(std::string_view);
+  const ConvertInput& input_;
   frontend::Result result_;
   std::vector<ExportPlatform> platforms_;
 };
@@ -214,11 +201,17 @@ absl::StatusOr<frontend::Result> DockerfileFrontend::Solve(const CancelToken& ca
   if (forwarded) return *std::move(forwarded);
   BK_RETURN_IF_ERROR(caps);
   if (auto request = opts.find("requestid"); request != opts.end()) {
-    absl::Status status = Unknown("unsupported request ", request->second);
-    AddDetail(status, {"errdefs.Subrequest", StrCat("{\"name\":", GoJsonString(request->second), "}")});
-    return status;
+  WarningSink warnings(bridge, source);
+  ConvertInput input;
+  input.source = &source;
+  input.context = &context;
+  input.supports = supports_;
+  input.findings = &warnings;
+    frontend::Result answer;
+    BK_ASSIGN(answer.metadata, AnswerSubrequest(request->second, input));
+    return answer;
   }
-  auto result = Builder(cancel, bridge, options, context, source, supports_).Run();
+  auto result = Builder(cancel, bridge, options, input).Run();
   return result.ok() ? std::move(result) : WithSources(result.status(), source);
 }
 

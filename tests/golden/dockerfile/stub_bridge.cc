@@ -91,6 +91,18 @@ absl::StatusOr<frontend::Bridge::ImageConfig> StubBridge::ResolveImageConfig(con
   return NotFound(ref, ": not found");
 }
 
+absl::Status StubBridge::Warn(const Digest& vertex, const solver::WarningEvent& warning) {
+  Json ranges = Json::array();
+  for (const auto& r : warning.ranges) ranges.push_back({r.start_line, r.start_character, r.end_line, r.end_character});
+  pb::SourceInfo info;
+  // A warning belongs to the step that loads the file it speaks of.
+  if (!info.ParseFromString(warning.source_info) || info.filename().empty()) return InvalidArgument("a warning without source");
+  auto same = [&](const std::string& bytes) { return DigestOf(bytes) == vertex; };
+  if (std::none_of(info.definition().def().begin(), info.definition().def().end(), same)) return InvalidArgument("a warning of a step that is unknown");
+  warnings_.push_back({{"detail", warning.detail}, {"level", warning.level}, {"ranges", ranges}, {"short", warning.short_text}, {"url", warning.url}});
+  return absl::OkStatus();
+}
+
 std::vector<frontend::WorkerInfo> StubBridge::Workers() const {
   frontend::WorkerInfo worker;
   worker.id = "worker";

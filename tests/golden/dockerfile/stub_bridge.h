@@ -42,13 +42,14 @@ class StubBridge final : public frontend::Bridge {
   absl::StatusOr<frontend::SourceMetadata> ResolveSourceMeta(const CancelToken&, const pb::SourceOp&, const ResolveOptions&) override {
     return Unimplemented("ResolveSourceMeta");
   }
-  absl::Status Warn(const Digest&, const solver::WarningEvent&) override { return absl::OkStatus(); }
+  absl::Status Warn(const Digest& vertex, const solver::WarningEvent& warning) override;
   std::vector<frontend::WorkerInfo> Workers() const override;
   std::string SessionId() const override { return "sess0123456789"; }
   std::string BuildId() const override { return "build"; }
 
   // What was asked, as the golden files list it.
   Json Resolves() const;
+  Json Warnings() const { return warnings_; }
   Json Forwarded() const { return forwarded_; }
   const std::vector<std::shared_ptr<StubRef>>& refs() const { return refs_; }
 
@@ -56,8 +57,11 @@ class StubBridge final : public frontend::Bridge {
   const Json& input_;
   std::vector<Json> images_;
   Guarded<std::vector<Json>> resolves_;
-  Json forwarded_ = Json::array();
+  Json forwarded_ = Json::array(), warnings_ = Json::array();
   std::vector<std::shared_ptr<StubRef>> refs_;
 };
+
+// The frontend on a case's input.
+absl::StatusOr<frontend::Result> BuildCase(StubBridge& bridge, const Json& input);
 
 }  // namespace bk::golden::dockerfile

@@ -12,6 +12,8 @@ absl::Status RunIgnore(const Json& c, const std::string& dir);
 absl::Status RunInstructions(const Json& c, const std::string& dir);
 absl::Status RunLlb(const Json& c, const std::string& dir);
 absl::Status RunLlbErrors(const Json& c, const std::string& dir);
+absl::Status RunLint(const Json& c, const std::string& dir);
+absl::Status RunSubrequests(const Json& c, const std::string& dir);
 
 // The Dockerfile of a case: given, or built from a recipe.
 std::string DockerfileOf(const Json& input);

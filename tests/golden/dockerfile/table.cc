@@ -9,6 +9,8 @@ constexpr Suite kSuites[] = {
     {"dockerfile/instructions", &dockerfile::RunInstructions},
     {"dockerfile/llb", &dockerfile::RunLlb},
     {"dockerfile/llb_errors", &dockerfile::RunLlbErrors},
+    {"dockerfile/lint", &dockerfile::RunLint},
+    {"dockerfile/subrequests", &dockerfile::RunSubrequests},
 };
 
 int main(int argc, char** argv) { return RunArea(argc, argv, "dockerfile", kSuites); }

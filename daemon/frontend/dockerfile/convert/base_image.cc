@@ -1,6 +1,7 @@
 // FROM: what a stage starts with.
 #include "base/reference.h"
 #include "base/suggest.h"
+#include "daemon/frontend/dockerfile/convert/checks.h"
 #include "daemon/frontend/dockerfile/convert/conversion.h"
 
 namespace bk::dockerfile {
@@ -112,7 +113,7 @@ absl::Status ResolveBaseImages(Conversion& conversion, const std::set<StageState
   for (const auto& owned : conversion.stages.all()) {
     StageState& stage = *owned;
     if (stage.base != nullptr || stage.dispatched || stage.resolved) continue;
-    bool needed = reachable.contains(&stage);
+    bool needed = conversion.input.all_stages || reachable.contains(&stage);
     stage.resolved = needed;
     if (stage.is_scratch()) {
       stage.state = llb::State::Scratch(conversion.graph);
@@ -146,6 +147,7 @@ absl::Status ResolveBaseImages(Conversion& conversion, const std::set<StageState
       has_layers = *taken;
     }
     SetState(conversion, lookup, has_layers);
+    if (lookup.needed && has_layers) CheckImagePlatform(conversion, *lookup.stage, lookup.written, lookup.platform);
     lookup.stage->dispatched = lookup.stage->hidden;
   }
   return absl::OkStatus();

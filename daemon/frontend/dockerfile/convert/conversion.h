@@ -8,7 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "base/ignore_pattern.h"
 #include "daemon/frontend/dockerfile/convert/converter.h"
+#include "daemon/frontend/dockerfile/convert/global_args.h"
 #include "daemon/frontend/dockerfile/convert/stage_state.h"
 
 namespace bk::dockerfile {
@@ -39,11 +41,14 @@ struct Conversion {
   Platform target_platform, build_platform;
   bool implicit_target = false;  // nobody asked for a platform
   std::map<std::string, std::string> build_args;
+  Linter lint;  // of the file; a stage has that of the command at work
   llb::EnvList global_args;
+  ArgumentInfos global_arg_infos;
   std::optional<int64_t> epoch;
   std::optional<pb::ProxyEnv> proxy;
   StageTable stages;
   std::vector<PendingDirectory> pending_directories;
+  std::optional<PatternMatcher> ignored;  // of .dockerignore, if it says anything
   llb::Output context_promise;  // the build context, decided when all its paths are known
 
   bool Supports(std::string_view cap) const { return input.supports(cap); }
@@ -64,11 +69,14 @@ absl::Status Dispatch(Conversion& conversion, StageState& stage, Command& comman
 absl::Status DispatchRun(Conversion& conversion, StageState& stage, const Command& command);
 absl::Status DispatchCopy(Conversion& conversion, StageState& stage, const Command& command);
 absl::Status DispatchWorkdir(Conversion& conversion, StageState& stage, const std::string& path, const Instruction* instruction);
-absl::Status DispatchExpose(Conversion& conversion, StageState& stage, const ExposeInstruction& expose);
+absl::Status DispatchExpose(Conversion& conversion, StageState& stage, const Command& command);
 
 enum class Layer { kNone, kMade };
 // `suffix`: "# buildkit" as RUN, COPY and ADD have it.
 void AddHistory(const Conversion& conversion, StageState& stage, std::string message, Layer layer, bool suffix = false);
+
+// Arguments that only steer the scanner of attestations; commands do not see them.
+bool IsScannerArgument(std::string_view name);
 
 // `args` for the shell of the image.
 std::vector<std::string> WithShell(const ImageConfig& image, const std::vector<std::string>& args);

@@ -7,7 +7,11 @@
 #include "base/path.h"
 #include "base/suggest.h"
 #include "base/unicode.h"
+#include "daemon/frontend/dockerfile/convert/checks.h"
 #include "daemon/frontend/dockerfile/convert/conversion.h"
+#include "daemon/frontend/dockerfile/convert/range_proto.h"
+#include "daemon/frontend/dockerfile/instruct/checks.h"
+#include "daemon/frontend/dockerfile/parse/directive.h"
 
 namespace bk::dockerfile {
 namespace {
@@ -30,23 +34,6 @@ void SetPlatformArgs(Conversion& c, const std::string& target) {
     auto given = c.build_args.find(key);
     c.global_args.Set(key, given == c.build_args.end() ? value : given->second);
   }
-}
-
-absl::Status SetMetaArgs(Conversion& c, const std::vector<Instruction>& meta_args) {
-  for (const Instruction& instruction : meta_args) {
-    for (const BuildArgument& argument : instruction.As<ArgInstruction>()->args) {
-      std::optional<std::string> value;
-      if (auto given = c.build_args.find(argument.key); given != c.build_args.end()) {
-        value = given->second;
-      } else if (argument.value) {
-        auto expanded = c.lex.Word(*argument.value, EnvVariables(c.global_args));
-        if (!expanded.ok()) return AddLocation(expanded.status(), instruction.location);
-        value = *std::move(expanded);
-      }
-      if (value) c.global_args.Set(argument.key, *value);
-    }
-  }
-  return absl::OkStatus();
 }
 
 absl::Status SetEpoch(Conversion& c, const std::vector<Stage>& stages) {
@@ -89,8 +76,8 @@ std::optional<pb::ProxyEnv> ProxyOf(const std::map<std::string, std::string>& ar
   return proxy;
 }
 
-absl::StatusOr<Platform> StagePlatform(const Conversion& c, const std::string& expression) {
-  Expansion expansion;
+absl::StatusOr<Platform> StagePlatform(const Conversion& c, const Linter& lint, const Instruction& from, Expansion& expansion) {
+  const std::string& expression = from.As<FromInstruction>()->platform;
   auto suggest = [&](absl::Status status) {
     std::vector<std::string> known = c.global_args.Keys();
     for (const std::string& name : expansion.unmatched) {
@@ -100,6 +87,7 @@ absl::StatusOr<Platform> StagePlatform(const Conversion& c, const std::string& e
     return status;
   };
   absl::Status status = c.lex.Process(expression, EnvVariables(c.global_args), expansion);
+  CheckStagePlatform(c, lint, from, expansion);
   if (!status.ok()) return Annotate(status, StrCat("failed to process arguments for platform ", expansion.word));
   if (expansion.word.empty()) return suggest(InvalidArgument("empty platform value from expression ", expression));
   auto platform = ParsePlatform(expansion.word);
@@ -115,17 +103,21 @@ bool CountsAsStep(const Instruction& i) {
 
 absl::Status AddStage(Conversion& c, const Stage& parsed, size_t index) {
   const FromInstruction& from = parsed.head();
-  auto base = c.lex.Word(from.base, EnvVariables(c.global_args));
-  if (!base.ok()) return AddLocation(base.status(), parsed.from.location);
-  if (base->empty()) return AddLocation(InvalidArgument("base name (", from.base, ") should not be blank"), parsed.from.location);
+  Linter lint = c.lint.With(parsed.from.comments);
+  Expansion base, platform_words;
+  absl::Status expanded = c.lex.Process(from.base, EnvVariables(c.global_args), base);
+  CheckFromArgs(c, lint, base.unmatched, parsed.from.location);
+  if (!expanded.ok()) return AddLocation(expanded, parsed.from.location);
+  if (base.word.empty()) return AddLocation(InvalidArgument("base name (", from.base, ") should not be blank"), parsed.from.location);
   auto stage = std::make_unique<StageState>();
-  stage->base_name = *std::move(base);
+  stage->base_name = std::move(base.word);
   stage->name = from.name;
   stage->shown_name = from.name.empty() ? StrCat("stage-", index) : from.name;
   stage->source_code = parsed.from.code;
+  stage->description = from.doc;
   stage->location = parsed.from.location;
   if (!from.platform.empty()) {
-    auto platform = StagePlatform(c, from.platform);
+    auto platform = StagePlatform(c, lint, parsed.from, platform_words);
     if (!platform.ok()) {
       absl::Status status = AddLocation(platform.status(), parsed.from.location);
       // A platform that does not parse is reported with the place of the word and of the line: the same here.
@@ -144,6 +136,8 @@ absl::Status AddStage(Conversion& c, const Stage& parsed, size_t index) {
     added->base = nullptr;
     return absl::OkStatus();
   }
+  added->outline.used_in_from = std::move(base.matched);
+  added->outline.used_in_from.merge(platform_words.matched);
   added->command_total = !added->is_scratch() && added->base == nullptr ? 1 : 0;
   for (const Instruction& instruction : parsed.commands) added->command_total += CountsAsStep(instruction) ? 1 : 0;
   added->ignore_cache = c.options.IgnoresCache(from.name);
@@ -203,10 +197,11 @@ absl::Status ApplyImage(Conversion& c, StageState& stage) {
 
 absl::Status DispatchStages(Conversion& c, const std::set<StageState*>& reachable) {
   BK_TRY(std::vector<std::string> ignore, c.input.context->IgnorePatterns());
-  BK_RETURN_IF_ERROR(PatternMatcher::Create(ignore).status());
+  BK_TRY(PatternMatcher ignored, PatternMatcher::Create(ignore));
+  if (!ignored.empty()) c.ignored = std::move(ignored);
   for (const auto& owned : c.stages.all()) {
     StageState& stage = *owned;
-    if (!reachable.contains(&stage) || stage.dispatched) continue;
+    if (!c.input.all_stages && (!reachable.contains(&stage) || stage.dispatched)) continue;
     stage.Inherit();
     stage.dispatched = true;
     if (auto status = ApplyImage(c, stage); !status.ok()) return AddLocation(status, stage.location);
@@ -240,6 +235,15 @@ void FinishImage(const Conversion& c, ImageConfig& image) {
   image.platform = NormalizePlatform(image.platform);
 }
 
+// The caller's settings of the checks go before the file's.
+absl::StatusOr<Linter> MakeLinter(const ConvertInput& input) {
+  if (input.context->options().lint) return Linter(*input.context->options().lint, input.findings);
+  auto directive = FindDirective("check", input.source->data);
+  auto config = ParseLintConfig(directive ? directive->value : "");
+  if (!config.ok()) return Annotate(config.status(), "failed to parse check options");
+  return Linter(*std::move(config), input.findings);
+}
+
 // All stages, linked; returns the wanted one.
 absl::StatusOr<StageState*> PlanStages(Conversion& c, Program program) {
   std::vector<std::vector<Instruction>> commands;
@@ -253,12 +257,14 @@ absl::StatusOr<StageState*> PlanStages(Conversion& c, Program program) {
 }
 
 absl::StatusOr<Converted> Finish(Conversion& c, StageState* target, const std::set<StageState*>& reachable) {
+  BK_RETURN_IF_ERROR(c.lint.Verdict());
   BK_TRY(llb::State context, c.input.context->MainContext(c.graph, ContextPaths(c, reachable)));
   c.graph.Bind(c.context_promise, context.output());
   target->used_paths->insert("/");
   BindNamedDirectories(c);
   FinishImage(c, target->image);
   Converted out;
+  if (c.input.outline) BK_ASSIGN(out.outline, DescribeStage(c.input.context->cancel(), *target, c.global_arg_infos));
   auto definition = c.graph.Marshal(target->state->output(), c.target_platform);
   if (!definition.ok()) return Annotate(definition.status(), "failed to marshal LLB definition");
   out.definition = *std::move(definition);
@@ -282,14 +288,7 @@ std::vector<std::string> FollowPathsOf(const std::set<std::string>& paths) {
 llb::SourceLocation Conversion::LocationOf(const Ranges& ranges) const {
   llb::SourceLocation location;
   location.map = input.source;
-  for (const Range& range : ranges) {
-    pb::Range out;
-    out.mutable_start()->set_line(range.start.line);
-    out.mutable_start()->set_character(range.start.character);
-    out.mutable_end()->set_line(range.end.line);
-    out.mutable_end()->set_character(range.end.character);
-    location.ranges.push_back(std::move(out));
-  }
+  for (const Range& range : ranges) location.ranges.push_back(RangeToPb(range));
   return location;
 }
 
@@ -307,9 +306,13 @@ std::string Conversion::EpochText() const {
 absl::StatusOr<Converted> Convert(const ConvertInput& input) {
   const std::string& text = input.source->data;
   if (text.empty()) return InvalidArgument("the Dockerfile cannot be empty");
+  BK_TRY(Linter lint, MakeLinter(input));
   BK_TRY(Dockerfile file, ParseDockerfile(text));
-  BK_TRY(Program program, ParseProgram(file));
+  CheckContinuations(file, lint);
+  BK_TRY(Program program, ParseProgram(file, lint));
   if (program.stages.empty()) return InvalidArgument("dockerfile contains no stages to build");
+
+  CheckProgram(program, lint);
 
   const BuildOptions& options = input.context->options();
   Conversion c{.input = input, .options = options, .graph = {}, .lex = Lex(file.escape)};
@@ -318,7 +321,11 @@ absl::StatusOr<Converted> Convert(const ConvertInput& input) {
   c.target_platform = input.target_platform.value_or(options.build_platform);
   c.build_args = options.build_args;
   SetPlatformArgs(c, options.target.empty() ? program.stages.back().head().name : options.target);
-  BK_RETURN_IF_ERROR(SetMetaArgs(c, program.meta_args));
+  c.lint = std::move(lint);
+  CheckDefaultImages(c, c.global_args, program);
+  BK_TRY(GlobalArgs globals, ExpandGlobalArgs(c.global_args, c.lex, program.meta_args, c.build_args));
+  c.global_args = std::move(globals.env);
+  c.global_arg_infos = std::move(globals.infos);
   BK_RETURN_IF_ERROR(SetEpoch(c, program.stages));
   c.proxy = ProxyOf(c.build_args);
   c.context_promise = c.graph.Promise();

@@ -2,6 +2,7 @@
 #include "base/go_parse.h"
 #include "base/id.h"
 #include "base/path.h"
+#include "daemon/frontend/dockerfile/convert/checks.h"
 #include "daemon/frontend/dockerfile/convert/conversion.h"
 #include "daemon/frontend/dockerfile/convert/os_path.h"
 #include "daemon/frontend/dockerfile/convert/remote_source.h"
@@ -123,6 +124,7 @@ absl::Status CopyDispatcher::AddLocal(std::string source) {
     auto result = NormalizeOsPath("/", path, os_, false);
     return result.ok() ? result : Annotate(result.status(), "removing drive letter");
   };
+  if (command_.sources.empty()) CheckIgnored(c_, stage_, command_, source);
   if (copy_.parents) {
     // "a/./b/c" keeps b/ and drops a/; without pivot everything is kept.
     size_t pivot = source.find("/./");

@@ -4,6 +4,7 @@
 #include "base/go_parse.h"
 #include "base/path.h"
 #include "base/unicode.h"
+#include "daemon/frontend/dockerfile/convert/checks.h"
 #include "daemon/frontend/dockerfile/convert/conversion.h"
 #include "daemon/frontend/dockerfile/convert/os_path.h"
 
@@ -38,6 +39,15 @@ bool IsSignal(const std::string& text) {
   return names.contains(name);
 }
 
+// With the stage's variables; those that are not set are found wanting.
+absl::StatusOr<std::string> ExpandWord(const Lex& lex, const StageState& stage, const Command& command, const std::string& word) {
+  Expansion expansion;
+  absl::Status status = lex.Process(word, EnvVariables(stage.state->env()), expansion);
+  CheckVariables(stage, command.instruction.location, expansion.unmatched);
+  BK_RETURN_IF_ERROR(status);
+  return std::move(expansion.word);
+}
+
 // What the metadata instructions do to a stage. Others stand in their own files.
 class Dispatcher {
  public:
@@ -51,6 +61,8 @@ class Dispatcher {
   absl::Status operator()(EnvInstruction& i) {
     std::string message = "ENV";
     for (const KeyValue& pair : i.pairs) {
+      CheckPair(pair);
+      CheckSecretName(stage_, command_.instruction.location, "ENV", pair.key);
       message += " " + pair.key + "=" + pair.value;
       stage_.state = stage_.state->SetEnv(pair.key, pair.value);
       stage_.image.SetEnv(pair.key, pair.value);
@@ -60,6 +72,7 @@ class Dispatcher {
   absl::Status operator()(LabelInstruction& i) {
     std::string message = "LABEL";
     for (const KeyValue& pair : i.pairs) {
+      CheckPair(pair);
       message += " " + pair.key + "=" + pair.value;
       stage_.image.labels[pair.key] = pair.value;
     }
@@ -70,17 +83,19 @@ class Dispatcher {
     return absl::OkStatus();
   }
   absl::Status operator()(CmdInstruction& i) {
-    stage_.cmd_set = true;
+    CheckUsedOnce(stage_, command_.instruction, stage_.cmd_location);
     stage_.image.cmd = InShell(i);
     stage_.image.args_escaped = true;
     return Commit("CMD " + QuotedList(stage_.image.cmd));
   }
   absl::Status operator()(EntrypointInstruction& i) {
+    CheckUsedOnce(stage_, command_.instruction, stage_.entrypoint_location);
     stage_.image.entrypoint = InShell(i);
-    if (!stage_.cmd_set) stage_.image.cmd.clear();
+    if (!stage_.cmd_location) stage_.image.cmd.clear();
     return Commit("ENTRYPOINT " + QuotedList(stage_.image.entrypoint));
   }
   absl::Status operator()(HealthCheckInstruction& i) {
+    CheckUsedOnce(stage_, command_.instruction, stage_.health_check_location);
     stage_.image.health_check = i;
     auto duration = [](int64_t ns) { return FormatDuration(ns); };
     return Commit(StrCat("HEALTHCHECK {Test:", ListText(i.test), " Interval:", duration(i.interval_ns), " Timeout:", duration(i.timeout_ns),
@@ -109,8 +124,13 @@ class Dispatcher {
     return Commit("SHELL " + ListText(i.shell));
   }
   absl::Status operator()(ArgInstruction& i);
-  absl::Status operator()(ExposeInstruction& i) { return DispatchExpose(c_, stage_, i); }
-  absl::Status operator()(WorkdirInstruction& i) { return DispatchWorkdir(c_, stage_, i.path, &command_.instruction); }
+  absl::Status operator()(ExposeInstruction&) { return DispatchExpose(c_, stage_, command_); }
+  absl::Status operator()(WorkdirInstruction& i) {
+    bool relative = !stage_.workdir_set && !IsAbsoluteOn(i.path, stage_.platform->os);
+    if (relative) stage_.lint.Report(LintRule::kWorkdirRelativePath, command_.instruction.location, {i.path});
+    stage_.workdir_set = true;
+    return DispatchWorkdir(c_, stage_, i.path, &command_.instruction);
+  }
   absl::Status operator()(RunInstruction&) { return DispatchRun(c_, stage_, command_); }
   absl::Status operator()(CopyInstruction&) { return DispatchCopy(c_, stage_, command_); }
 
@@ -119,7 +139,12 @@ class Dispatcher {
     AddHistory(c_, stage_, std::move(message), Layer::kNone);
     return absl::OkStatus();
   }
+  void CheckPair(const KeyValue& pair) const {
+    if (pair.no_delimiter) stage_.lint.Report(LintRule::kLegacyKeyValueFormat, command_.instruction.location, {command_.instruction.keyword});
+  }
   std::vector<std::string> InShell(const CommandLine& line) const {
+    bool hidden_shell = line.prepend_shell && stage_.image.shell.empty();
+    if (hidden_shell) stage_.lint.Report(LintRule::kJsonArgsRecommended, command_.instruction.location, {command_.instruction.keyword});
     return line.prepend_shell ? WithShell(stage_.image, line.args) : line.args;
   }
   Conversion& c_;
@@ -130,16 +155,21 @@ class Dispatcher {
 absl::Status Dispatcher::operator()(ArgInstruction& i) {
   std::vector<std::string> shown;
   for (BuildArgument argument : i.args) {
+    CheckSecretName(stage_, command_.instruction.location, "ARG", argument.key);
+    bool inherited = false;
     auto given = c_.build_args.find(argument.key);
     if (given != c_.build_args.end()) {
       argument.value = given->second;
     } else if (argument.value) {
-      BK_TRY(argument.value, c_.lex.Word(*argument.value, EnvVariables(stage_.state->env())));
+      BK_ASSIGN(argument.value, ExpandWord(c_.lex, stage_, command_, *argument.value));
     } else if (auto global = c_.global_args.Get(argument.key)) {
       argument.value = std::string(*global);
+      inherited = true;  // its place is where the file defines it
     }
-    bool for_scanner = argument.key == "BUILDKIT_SBOM_SCAN_CONTEXT" || argument.key == "BUILDKIT_SBOM_SCAN_STAGE";
-    if (argument.value && !for_scanner) stage_.state = stage_.state->SetEnv(argument.key, *argument.value);
+    ArgumentInfo info{argument, argument.value.value_or(""), command_.instruction.location, {}};
+    if (!inherited) stage_.outline.args.insert_or_assign(argument.key, std::move(info));
+    stage_.outline.used.insert(argument.key);
+    if (argument.value && !IsScannerArgument(argument.key)) stage_.state = stage_.state->SetEnv(argument.key, *argument.value);
     shown.push_back(argument.key + (argument.value ? "=" + *argument.value : ""));
     stage_.build_args.push_back(std::move(argument));
   }
@@ -147,6 +177,8 @@ absl::Status Dispatcher::operator()(ArgInstruction& i) {
 }
 
 }  // namespace
+
+bool IsScannerArgument(std::string_view name) { return name == "BUILDKIT_SBOM_SCAN_CONTEXT" || name == "BUILDKIT_SBOM_SCAN_STAGE"; }
 
 std::vector<std::string> WithShell(const ImageConfig& image, const std::vector<std::string>& args) {
   std::vector<std::string> out = image.shell;
@@ -193,8 +225,9 @@ absl::Status DispatchWorkdir(Conversion& conversion, StageState& stage, const st
 
 absl::Status Dispatch(Conversion& conversion, StageState& stage, Command& command) {
   stage.command_is_onbuild = command.is_onbuild;
+  stage.lint = conversion.lint.With(command.instruction.comments);
   auto expand = [&](const Lex& lex) -> WordExpander {
-    return [&stage, &lex](const std::string& word) { return lex.Word(word, EnvVariables(stage.state->env())); };
+    return [&](const std::string& word) { return ExpandWord(lex, stage, command, word); };
   };
   BK_RETURN_IF_ERROR(Expand(command.instruction, expand(conversion.lex)));
   static const Lex contents_lex('\\', {.skip_quotes = true});

@@ -32,7 +32,7 @@ bool IsIp(std::string text) {
   return inet_pton(AF_INET, text.c_str(), bytes) == 1 || inet_pton(AF_INET6, text.c_str(), bytes) == 1;
 }
 
-absl::StatusOr<std::vector<std::string>> ParsePort(const std::string& raw) {
+absl::StatusOr<std::vector<std::string>> ParsePort(const std::string& raw, const Linter& lint, const Ranges& location) {
   std::string container = raw, host, ip;
   if (size_t colon = raw.rfind(':'); colon != std::string::npos) {
     container = raw.substr(colon + 1);
@@ -50,6 +50,8 @@ absl::StatusOr<std::vector<std::string>> ParsePort(const std::string& raw) {
   if (lower != "tcp" && lower != "udp" && lower != "sctp") {
     return InvalidArgument("invalid port: ", Quote(raw), ": invalid proto: ", proto);
   }
+  if (!proto.empty() && proto != lower) lint.Report(LintRule::kExposeProtoCasing, location, {raw});
+  if (!ip.empty() || !host.empty()) lint.Report(LintRule::kExposeInvalidFormat, location, {raw});
   if (!ip.empty() && !IsIp(ip)) return InvalidArgument("invalid IP address: ", ip);
   auto range = ParseRange(container);
   if (!range) return InvalidArgument("invalid containerPort: ", container);
@@ -68,13 +70,13 @@ absl::StatusOr<std::vector<std::string>> ParsePort(const std::string& raw) {
 
 }  // namespace
 
-absl::Status DispatchExpose(Conversion& conversion, StageState& stage, const ExposeInstruction& expose) {
+absl::Status DispatchExpose(Conversion& conversion, StageState& stage, const Command& command) {
   std::string message = "EXPOSE [";
-  for (const std::string& word : expose.ports) {
+  for (const std::string& word : command.instruction.As<ExposeInstruction>()->ports) {
     Expansion expansion;
     BK_RETURN_IF_ERROR(conversion.lex.Process(word, EnvVariables(stage.state->env()), expansion));
     for (const std::string& spec : expansion.words) {
-      BK_TRY(auto ports, ParsePort(spec));
+      BK_TRY(auto ports, ParsePort(spec, stage.lint, command.instruction.location));
       for (std::string& port : ports) {
         message += (message.ends_with('[') ? "" : " ") + port;
         stage.image.exposed_ports.insert(std::move(port));

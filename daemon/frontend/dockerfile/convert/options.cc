@@ -247,6 +247,8 @@ absl::StatusOr<T> Labelled(absl::StatusOr<T> value, std::string_view what) {
   return value.ok() ? std::move(value) : Annotate(value.status(), what);
 }
 
+constexpr char kCheckArgument[] = "build-arg:BUILDKIT_DOCKERFILE_CHECK";
+
 }  // namespace
 
 bool BuildOptions::IgnoresCache(std::string_view stage) const {
@@ -286,6 +288,9 @@ absl::StatusOr<BuildOptions> ParseBuildOptions(const Opts& opts, const Platform&
   out.target = Get(opts, "target");
   out.hostname = Get(opts, "build-arg:BUILDKIT_SANDBOX_HOSTNAME");
   if (out.hostname.empty()) out.hostname = Get(opts, "hostname");
+  if (auto check = opts.find(kCheckArgument); check != opts.end()) {
+    BK_TRY(out.lint, Labelled(ParseLintConfig(check->second), StrCat("failed to parse ", kCheckArgument)));
+  }
   out.local_session_ids = WithPrefix(opts, "local-sessionid:");
   out.named_contexts = WithPrefix(opts, "context:");
   out.input_metadata = WithPrefix(opts, "input-metadata:");

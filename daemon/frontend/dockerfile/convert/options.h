@@ -12,6 +12,7 @@
 #include "base/platform.h"
 #include "base/status.h"
 #include "daemon/frontend/bridge.h"
+#include "daemon/frontend/dockerfile/lint/linter.h"
 #include "llb/ops.pb.h"
 
 namespace bk::dockerfile {
@@ -37,6 +38,8 @@ struct BuildOptions {
   bool local_dockerfile = false;  // by name; else an input of that name goes before it
   std::map<std::string, std::string> named_contexts, shared_keys;  // by name, or "name::platform"
   std::map<std::string, std::string> input_metadata;               // by input: JSON, values in base64
+
+  std::optional<LintConfig> lint;  // in place of the Dockerfile's `check` directive
 
   bool IgnoresCache(std::string_view stage) const;
 };

@@ -116,6 +116,7 @@ void RunDispatcher::AddSecret(const RunMount& mount) {
   secret.mode = mount.mode.value_or(0400);
   secret.uid = mount.uid.value_or(0);
   secret.gid = mount.gid.value_or(0);
+  stage_.outline.secrets.try_emplace(secret.id, Outline::Mount{secret.id, mount.required, command_.instruction.location});
   exec_.secrets.push_back(std::move(secret));
 }
 
@@ -135,6 +136,8 @@ absl::Status RunDispatcher::AddMount(const RunMount& mount, StageState* source) 
   ssh.mode = mount.mode.value_or(0600);
   ssh.uid = mount.uid.value_or(0);
   ssh.gid = mount.gid.value_or(0);
+  std::string name = ssh.id.empty() ? "default" : ssh.id;
+  stage_.outline.ssh.try_emplace(name, Outline::Mount{name, mount.required, command_.instruction.location});
   exec_.ssh.push_back(std::move(ssh));
   return absl::OkStatus();
 }

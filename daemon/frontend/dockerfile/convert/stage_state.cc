@@ -15,6 +15,7 @@ void StageState::Inherit() {
   image.onbuild.clear();  // fired already
   base_image = base->base_image;
   used_paths = base->used_paths;
+  workdir_set = base->workdir_set;
   build_args.insert(build_args.end(), base->build_args.begin(), base->build_args.end());
 }
 

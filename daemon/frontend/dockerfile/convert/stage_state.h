@@ -12,6 +12,7 @@
 
 #include "daemon/frontend/dockerfile/convert/image_config.h"
 #include "daemon/frontend/dockerfile/convert/named_context.h"
+#include "daemon/frontend/dockerfile/convert/outline.h"
 #include "daemon/frontend/dockerfile/instruct/instruction.h"
 #include "daemon/frontend/dockerfile/shell/lex.h"
 #include "proto/llb/state.h"
@@ -31,6 +32,7 @@ struct StageState {
   std::string name;         // of FROM … AS, lower case
   std::string shown_name;   // in progress: the name or stage-N
   std::string source_code;  // of the FROM line
+  std::string description;  // from the comment above it
   Ranges location;
   StageState* base = nullptr;  // built on this stage
   std::vector<Command> commands;
@@ -45,9 +47,13 @@ struct StageState {
   // Read from this stage's own tree; shared with the stage it is built on.
   std::shared_ptr<std::set<std::string>> used_paths = std::make_shared<std::set<std::string>>();
   bool hidden = false;
-  bool dispatched = false, resolved = false, onbuild_taken = false, ignore_cache = false, cmd_set = false;
+  bool dispatched = false, resolved = false, onbuild_taken = false, ignore_cache = false;
+  bool workdir_set = false;  // by the file, not just by the base image
+  std::optional<Ranges> cmd_location, entrypoint_location, health_check_location;  // of the last one
   int command_index = 0, command_total = 0;
   bool command_is_onbuild = false;
+  Linter lint;  // for the command at work
+  StageOutline outline;
 
   // Takes over what the base has become.
   void Inherit();

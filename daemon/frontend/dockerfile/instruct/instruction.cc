@@ -6,6 +6,7 @@
 #include "base/go_parse.h"
 #include "base/suggest.h"
 #include "base/unicode.h"
+#include "daemon/frontend/dockerfile/instruct/checks.h"
 #include "daemon/frontend/dockerfile/instruct/flags.h"
 
 namespace bk::dockerfile {
@@ -330,16 +331,19 @@ Body ParseBody(const Node& node) {
 
 }  // namespace
 
-absl::StatusOr<Instruction> ParseInstruction(const Node& node) {
+absl::StatusOr<Instruction> ParseInstruction(const Node& node, const Linter& lint) {
+  Linter own_lint = lint.With(node.comments);
+  CheckWords(node, own_lint);
   auto body = ParseBody(node);
   if (!body.ok()) return AddLocation(body.status(), node.location());
+  CheckDescription(node, *body, own_lint);
   return Instruction{node.keyword, std::string(TrimSpace(node.original)), node.location(), node.comments, *std::move(body)};
 }
 
-absl::StatusOr<Program> ParseProgram(const Dockerfile& file) {
+absl::StatusOr<Program> ParseProgram(const Dockerfile& file, const Linter& lint) {
   Program program;
   for (const Node& node : file.nodes) {
-    auto instruction = ParseInstruction(node);
+    auto instruction = ParseInstruction(node, lint);
     if (!instruction.ok()) return Annotate(instruction.status(), StrCat("dockerfile parse error on line ", node.start_line));
     if (instruction->As<FromInstruction>() != nullptr) {
       program.stages.push_back({*std::move(instruction), {}});

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "daemon/frontend/dockerfile/lint/linter.h"
 #include "daemon/frontend/dockerfile/parse/parser.h"
 
 namespace bk::dockerfile {
@@ -148,8 +149,8 @@ struct Instruction {
   T* As() { return std::get_if<T>(&body); }
 };
 
-// InvalidArgument with the node's location.
-absl::StatusOr<Instruction> ParseInstruction(const Node& node);
+// InvalidArgument with the node's location. What is odd about it goes to `lint`.
+absl::StatusOr<Instruction> ParseInstruction(const Node& node, const Linter& lint = {});
 
 struct Stage {
   Instruction from;  // body: FromInstruction
@@ -161,7 +162,7 @@ struct Program {
   std::vector<Stage> stages;
 };
 // Errors of single instructions begin with "dockerfile parse error on line N: ".
-absl::StatusOr<Program> ParseProgram(const Dockerfile& file);
+absl::StatusOr<Program> ParseProgram(const Dockerfile& file, const Linter& lint = {});
 
 using WordExpander = std::function<absl::StatusOr<std::string>(const std::string&)>;
 // Puts variables into what the instruction says supports them (ARG is expanded by who dispatches it).
