@@ -196,6 +196,7 @@ absl::StatusOr<frontend::Result> DockerfileFrontend::Solve(const CancelToken& ca
   absl::Status caps = CheckCaps(opts, may_forward);
   if (!caps.ok() && !may_forward) return caps;
   BuildContext context(cancel, bridge, options, inputs);
+  BK_RETURN_IF_ERROR(context.Open());
   BK_TRY(llb::SourceMap source, context.ReadDockerfile());
   BK_TRY(auto forwarded, MaybeForward(cancel, bridge, opts, inputs, source));
   if (forwarded) return *std::move(forwarded);

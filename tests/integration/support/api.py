@@ -38,6 +38,7 @@ control = _module("control.control_pb2")
 gateway = _module("frontend.gateway_pb2")
 health = _module("external.health_pb2")
 fsutil = _module("fsutil.fsutil_pb2")
+pull = _module("session.upload_pb2")
 filesync = _module("session.filesync_pb2")
 pb = _module("llb.ops_pb2")
 
@@ -191,6 +192,7 @@ class Session:
         self.id = uuid or hashlib.sha256(os.urandom(16)).hexdigest()[:25]
         self.trees, self.asked, self.requested, self.headers, self.files, self.bytes, self.largest, self.largest_data = trees, [], [], {}, {}, b"", 0, 0
         self.as_bytes = False
+        self.uploads = {}  # bytes by id, for http://buildkit-session/ID; each once
         where = os.path.join(machine.scratch("session"), "s")
         self.server = grpc.server(concurrent.futures.ThreadPoolExecutor(8))
         self.server.add_generic_rpc_handlers((self,))
@@ -199,7 +201,7 @@ class Session:
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.connect(where)
         self.out = queue.Queue()
-        methods = ["/grpc.health.v1.Health/Check", "/moby.filesync.v1.FileSync/DiffCopy", "/moby.filesync.v1.FileSend/DiffCopy"] if methods is None else methods
+        methods = ["/grpc.health.v1.Health/Check", "/moby.filesync.v1.FileSync/DiffCopy", "/moby.filesync.v1.FileSend/DiffCopy", "/moby.upload.v1.Upload/Pull"] if methods is None else methods
         metadata = [("x-docker-expose-session-uuid", self.id), ("x-docker-expose-session-name", name), ("x-docker-expose-session-sharedkey", key)]
         metadata += [("x-docker-expose-session-grpc-method", method) for method in methods]
         tunnel = client.channel.stream_stream("/moby.buildkit.v1.Control/Session", request_serializer=control.BytesMessage.SerializeToString, response_deserializer=control.BytesMessage.FromString)
@@ -240,6 +242,8 @@ class Session:
         if details.method == "/grpc.health.v1.Health/Check":
             answer = lambda request, context: self.asked.append("health") or health.HealthCheckResponse(status=health.HealthCheckResponse.SERVING)
             return grpc.unary_unary_rpc_method_handler(answer, health.HealthCheckRequest.FromString, health.HealthCheckResponse.SerializeToString)
+        if details.method == "/moby.upload.v1.Upload/Pull":
+            return grpc.stream_stream_rpc_method_handler(self.give_upload, pull.BytesMessage.FromString, pull.BytesMessage.SerializeToString)
         if details.method == "/moby.filesync.v1.FileSync/DiffCopy":
             return grpc.stream_stream_rpc_method_handler(self.upload, **packets)
         if details.method == "/moby.filesync.v1.FileSend/DiffCopy":
@@ -280,6 +284,14 @@ class Session:
                 return
             elif packet.type == fsutil.Packet.PACKET_ERR:
                 return
+
+    def give_upload(self, _, context):
+        headers = self.note(context)
+        data = self.uploads.pop(headers["urlpath"][0].rpartition("/")[2], None)
+        if data is None:
+            context.abort(grpc.StatusCode.UNKNOWN, "no http response from session for " + headers["urlpath"][0])
+        for begin in range(0, len(data), 1 << 20):
+            yield pull.BytesMessage(data=data[begin:begin + (1 << 20)])
 
     def take_files(self, packets, context):
         """The receiver's half: every regular file is asked for."""

@@ -12,8 +12,70 @@ namespace {
 constexpr char kDefaultDockerfile[] = "Dockerfile";
 constexpr char kIgnoreFile[] = ".dockerignore";
 constexpr char kContextLocal[] = "context";
+constexpr char kDownload[] = "context";    // its name in the tree
+constexpr int64_t kArchiveHeadBytes = 1024;
+
+// One block of numbers in octal with their sum: what every tar file begins with (POSIX, pax, "ustar Interchange Format").
+bool IsTarHeader(std::string_view block) {
+  constexpr size_t kBlockBytes = 512, kSumAt = 148, kSumBytes = 8;
+  if (block.size() < kBlockBytes) return false;
+  int64_t sum = 0;
+  for (size_t i = 0; i < kBlockBytes; i++) sum += i >= kSumAt && i < kSumAt + kSumBytes ? ' ' : static_cast<unsigned char>(block[i]);
+  std::string_view digits = block.substr(kSumAt, kSumBytes);
+  digits.remove_prefix(std::min(digits.find_first_not_of(std::string_view(" \0", 2)), digits.size()));
+  int64_t said = 0;
+  size_t count = 0;
+  for (; count < digits.size() && digits[count] >= '0' && digits[count] <= '7'; count++) said = said * 8 + (digits[count] - '0');
+  return count > 0 && said == sum;
+}
+
+bool IsArchive(std::string_view head) {
+  for (std::string_view magic : {std::string_view("BZh"), std::string_view("\x1f\x8b\x08"), std::string_view("\xfd\x37zXZ\0", 6)}) {
+    if (head.starts_with(magic)) return true;
+  }
+  return IsTarHeader(head);
+}
 
 }  // namespace
+
+llb::State BuildContext::Download(llb::Graph& graph) const {
+  llb::OpOptions options;
+  options.caps.insert("source.http");
+  options.Name("[internal] load remote build context");
+  llb::State file = llb::Source(graph, options_.context_url, {{"http.filename", kDownload}}, std::move(options));
+  if (!is_archive_) return file;
+  pb::FileActionCopy unpack;
+  unpack.set_src(StrCat("/", kDownload));
+  unpack.set_dest("/");
+  unpack.set_mode(-1);
+  unpack.set_attemptunpackdockercompatibility(true);
+  return llb::State::Scratch(graph).File({llb::CopyStep(file, std::move(unpack), std::nullopt)}, {});
+}
+
+llb::State BuildContext::WithinSubdir(const llb::State& context) const {
+  if (!options_.context_subdir) return context;
+  pb::FileActionCopy copy;
+  copy.set_src(*options_.context_subdir);
+  copy.set_dest("/");
+  copy.set_mode(-1);
+  copy.set_dircopycontents(true);
+  return llb::State::Scratch(context.graph()).File({llb::CopyStep(context, std::move(copy), std::nullopt)}, {});
+}
+
+absl::Status BuildContext::Open() {
+  filename_ = options_.filename;
+  if (!is_download()) return absl::OkStatus();
+  llb::Graph graph;
+  std::shared_ptr<const pb::Definition> definition;
+  auto ref = Load(Download(graph), definition, false);
+  if (!ref.ok()) return Annotate(ref.status(), "failed to resolve httpcontext");
+  if (*ref == nullptr) return NotFound("failed to resolve httpcontext: the context is empty");
+  auto head = bridge_.ReadFile(cancel_, **ref, kDownload, 0, kArchiveHeadBytes);
+  if (!head.ok()) return Annotate(head.status(), "failed to read downloaded context");
+  is_archive_ = IsArchive(*head);
+  if (!is_archive_) filename_ = kDownload;
+  return absl::OkStatus();
+}
 
 std::string BuildContext::SessionOf(const std::string& local_name) const {
   auto own = options_.local_session_ids.find(local_name);
@@ -50,7 +112,7 @@ absl::StatusOr<frontend::RefPtr> BuildContext::LoadLocal(const std::string& loca
 }
 
 absl::StatusOr<llb::SourceMap> BuildContext::ReadDockerfile() {
-  const std::string& filename = options_.filename;
+  const std::string& filename = filename_;
   std::string lower_case = JoinPath(DirName(filename), ToLower(kDefaultDockerfile));
   bool is_default = BaseName(filename) == kDefaultDockerfile;
   llb::LocalOptions local;
@@ -62,7 +124,11 @@ absl::StatusOr<llb::SourceMap> BuildContext::ReadDockerfile() {
   llb::SourceMap map;
   llb::Graph graph;
   std::optional<llb::State> input;
-  if (!options_.local_dockerfile) BK_ASSIGN(input, Input(graph, options_.dockerfile_name));
+  if (!options_.local_dockerfile && is_download()) {
+    input = Download(graph);
+  } else if (!options_.local_dockerfile) {
+    BK_ASSIGN(input, Input(graph, options_.dockerfile_name));
+  }
   auto ref = input ? Load(*input, map.definition, false) : LoadLocal(options_.dockerfile_name, std::move(local), map.definition);
   if (!ref.ok()) return Annotate(ref.status(), "failed to resolve dockerfile");
   if (*ref == nullptr) return NotFound("failed to read dockerfile: input ", Quote(options_.dockerfile_name), " is empty");
@@ -82,7 +148,7 @@ absl::StatusOr<llb::SourceMap> BuildContext::ReadDockerfile() {
 }
 
 absl::StatusOr<std::vector<std::string>> BuildContext::IgnorePatterns() {
-  if (inputs_.contains(kContextLocal)) return std::vector<std::string>();
+  if (is_download() || inputs_.contains(kContextLocal)) return std::vector<std::string>();
   if (!ignore_file_) {
     llb::LocalOptions local;
     local.follow_paths = {kIgnoreFile};
@@ -116,8 +182,9 @@ absl::StatusOr<std::vector<std::string>> BuildContext::IgnorePatternsOf(const st
 }
 
 absl::StatusOr<llb::State> BuildContext::MainContext(llb::Graph& graph, const std::vector<std::string>& follow_paths) {
+  if (is_download()) return WithinSubdir(Download(graph));
   BK_TRY(std::optional<llb::State> input, Input(graph, kContextLocal));
-  if (input) return *std::move(input);
+  if (input) return WithinSubdir(*input);
   auto patterns = IgnorePatterns();
   if (!patterns.ok()) return Annotate(patterns.status(), "failed to read dockerignore patterns");
   llb::LocalOptions local;

@@ -1,5 +1,5 @@
-// The files that the client offers to a build: the Dockerfile, .dockerignore and the build context. Results of other frontends
-// (inputs) of their names go before them.
+// The files of a build: the Dockerfile, .dockerignore and the build context, from the client or from a URL. Results of other
+// frontends (inputs) of their names go before the client's.
 //
 // Bound to one request; reads happen once and are kept. Not thread-safe.
 #pragma once
@@ -24,9 +24,11 @@ class BuildContext {
   BuildContext(const CancelToken& cancel, frontend::Bridge& bridge, const BuildOptions& options, const FrontendInputs& inputs)
       : cancel_(cancel), bridge_(bridge), options_(options), inputs_(inputs) {}
 
+  // Downloads a context that is a URL, and sees whether it is an archive or a Dockerfile. Before everything else.
+  absl::Status Open();
   // The Dockerfile with where it came from. Errors begin with "failed to read dockerfile: ".
   absl::StatusOr<llb::SourceMap> ReadDockerfile();
-  // None where the context is an input. Of Dockerfile.dockerignore if there is one beside the Dockerfile, else of .dockerignore in the context.
+  // None where the context is an input or a URL. Of Dockerfile.dockerignore if there is one beside the Dockerfile, else of .dockerignore in the context.
   absl::StatusOr<std::vector<std::string>> IgnorePatterns();
   // Of the .dockerignore of a directory that is the named context `context`; none if there is no such file.
   absl::StatusOr<std::vector<std::string>> IgnorePatternsOf(const std::string& local_name, const std::string& context);
@@ -57,6 +59,10 @@ class BuildContext {
   std::string SessionOf(const std::string& local_name) const;
 
  private:
+  bool is_download() const { return !options_.context_url.empty(); }
+  // The download: its tree if it is an archive, else as it is.
+  llb::State Download(llb::Graph& graph) const;
+  llb::State WithinSubdir(const llb::State& context) const;
   // A tree whose few files are read at once.
   absl::StatusOr<frontend::RefPtr> Load(const llb::State& state, std::shared_ptr<const pb::Definition>& definition, bool evaluate);
   // The same of the client's.
@@ -66,6 +72,8 @@ class BuildContext {
   frontend::Bridge& bridge_;
   const BuildOptions& options_;
   const FrontendInputs& inputs_;
+  std::string filename_;     // of the Dockerfile
+  bool is_archive_ = false;  // the download
   std::optional<std::string> ignore_file_;
   std::string ignore_name_;
   std::map<ImageQuestion, ImageAnswer> images_;

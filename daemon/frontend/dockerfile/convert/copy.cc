@@ -235,11 +235,11 @@ absl::Status CopyDispatcher::Dispatch() {
   if (!copy_.chown.empty()) owner_ = llb::Owner::Parse(copy_.chown);
   BK_TRY(mode_, ParseMode(copy_.chmod));
   BK_RETURN_IF_ERROR(CheckChecksum());
-  std::string shown = ShownCommand(c_.lex, command_.instruction.code, EnvVariables(stage_.state->env()));
+  std::string shown = WithoutCredentials(ShownCommand(c_.lex, command_.instruction.code, EnvVariables(stage_.state->env())));
   step_name_ = StepName(shown);
   std::string message = HistoryStart();
   for (const std::string& source : copy_.sources) {
-    message += " " + source;
+    message += " " + WithoutCredentials(source);
     BK_RETURN_IF_ERROR(AddSource(source));
   }
   for (const InlineFile& file : copy_.contents) {

@@ -6,6 +6,7 @@
 #include "base/reference.h"
 #include "base/unicode.h"
 #include "daemon/frontend/dockerfile/convert/conversion.h"
+#include "daemon/frontend/dockerfile/convert/remote_source.h"
 
 namespace bk::dockerfile {
 namespace {
@@ -128,6 +129,15 @@ absl::StatusOr<bool> LoadDirectory(Conversion& c, StageState& stage, const Named
   return false;
 }
 
+// One file by the name "context", whatever it is.
+absl::StatusOr<bool> LoadDownload(Conversion& c, StageState& stage, const NamedContext& context) {
+  llb::OpOptions options;
+  options.caps.insert("source.http");
+  options.Name(StrCat("[context ", context.shown_name, "] ", WithoutCredentials(context.input)));
+  stage.state = llb::Source(c.graph, context.input, {{"http.filename", "context"}}, std::move(options));
+  return false;
+}
+
 absl::StatusOr<bool> Load(Conversion& c, StageState& stage, const NamedContext& context, const std::optional<Platform>& platform, int replacements) {
   if (replacements > kMaxReplacements) return InvalidArgument("context recursion limit exceeded; this may indicate a cycle in the provided source policies: ", context.input);
   size_t colon = context.input.find(':');
@@ -138,8 +148,9 @@ absl::StatusOr<bool> Load(Conversion& c, StageState& stage, const NamedContext& 
   if (kind == "oci-layout") return LoadOciLayout(c, stage, context, platform, reference);
   if (kind == "local") return LoadDirectory(c, stage, context, rest);
   if (kind == "input") return LoadInput(c, stage, context, rest);
+  if (IsHttpSource(context.input)) return LoadDownload(c, stage, context);
   if (kind == "git" || kind.starts_with("git@") || kind == "http" || kind == "https") {
-    return Unimplemented("named context ", Quote(context.shown_name), ": contexts from ", kind, " are not built yet (use docker-image://, oci-layout:// or local:)");
+    return Unimplemented("named context ", Quote(context.shown_name), ": contexts from git are not built yet (use docker-image://, oci-layout://, local: or the URL of a file)");
   }
   return InvalidArgument("unsupported context source ", kind, " for ", context.shown_name);
 }

@@ -43,13 +43,13 @@ absl::Status CheckRemoved(const Opts& opts) {
   return absl::OkStatus();
 }
 
+std::string ContextOf(const Opts& opts) { return Get(opts, opts.contains("contextkey") ? Get(opts, "contextkey") : "context"); }
+
 // Ways to give a build its files that this frontend does not know.
 absl::Status CheckSupported(const Opts& opts) {
-  std::string context_key = opts.contains("contextkey") ? Get(opts, "contextkey") : "context";
-  std::string context = Get(opts, context_key);
-  bool http = context.starts_with("http://") || context.starts_with("https://");
-  if (http || context.starts_with("github.com/") || IsGitSource(context)) {
-    return Unimplemented("remote build contexts are not supported: ", Quote(context), " (download it and build from the directory)");
+  std::string context = ContextOf(opts);
+  if (context.starts_with("github.com/") || IsGitSource(context)) {
+    return Unimplemented("build contexts from git are not built yet: ", Quote(WithoutCredentials(context)), " (clone it and build from the directory)");
   }
   if (opts.contains("attest:sbom")) return Unimplemented("SBOM attestations are not supported (leave out attest:sbom)");
   return absl::OkStatus();
@@ -296,6 +296,8 @@ absl::StatusOr<BuildOptions> ParseBuildOptions(const Opts& opts, const Platform&
   out.input_metadata = WithPrefix(opts, "input-metadata:");
   out.shared_keys = WithPrefix(opts, "sharedkey:localdir:");
   if (opts.contains("filename")) out.filename = Get(opts, "filename");
+  if (std::string context = ContextOf(opts); IsHttpSource(context)) out.context_url = context;
+  if (auto subdir = opts.find("contextsubdir"); subdir != opts.end()) out.context_subdir = subdir->second;
   out.local_dockerfile = opts.contains("dockerfilekey");
   if (out.local_dockerfile) out.dockerfile_name = Get(opts, "dockerfilekey");
   return out;

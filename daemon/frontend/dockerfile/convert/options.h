@@ -36,6 +36,8 @@ struct BuildOptions {
   std::string filename = "Dockerfile", dockerfile_name = "dockerfile";
   std::map<std::string, std::string> local_session_ids;
   bool local_dockerfile = false;  // by name; else an input of that name goes before it
+  std::string context_url;        // a context that the daemon downloads; "": the client's, or an input
+  std::optional<std::string> context_subdir;  // of a context that is not the client's
   std::map<std::string, std::string> named_contexts, shared_keys;  // by name, or "name::platform"
   std::map<std::string, std::string> input_metadata;               // by input: JSON, values in base64
 
