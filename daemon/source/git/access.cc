@@ -3,6 +3,9 @@
 namespace bk::source {
 
 absl::StatusOr<RemoteAccess> RemoteAccess::Open(const CancelToken& cancel, session::Manager& sessions, const cache::FetchContext& context, const GitIdentifier& id, const Remote& remote) {
+  if (remote.ssh && !id.mount_ssh_sock.empty()) {
+    return Unknown("no SSH key ", Quote(id.mount_ssh_sock), " forwarded from the client (forwarding of ssh agents is not built yet; use https with a token)");
+  }
   BK_TRY(GitCredentials credentials, AskCredentials(cancel, sessions, context.session_ids, id, remote));
   GitSettings settings;
   settings.config = std::move(credentials.config);

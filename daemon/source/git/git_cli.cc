@@ -193,6 +193,9 @@ absl::StatusOr<std::string> GitCli::RunRemote(const CancelToken& cancel, const s
   std::chrono::milliseconds pause = kFirstPause;
   for (int attempt = 1;; attempt++) {
     auto out = Run(cancel, args);
+    if (!out.ok() && Message(out.status()).find("returned error: 30") != std::string::npos) {
+      return Annotate(out.status(), "the server redirects, and credentials do not go along (name the address that it leads to)");
+    }
     if (out.ok() || attempt == kAttempts || !IsBrokenConnection(Message(out.status()))) return out;
     settings_.progress.Log(2, StrCat("git lost the connection, attempt ", attempt + 1, " of ", kAttempts, "\n"));
     BK_RETURN_IF_ERROR(cancel.SleepFor(pause));

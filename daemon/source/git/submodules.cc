@@ -22,7 +22,6 @@ std::map<std::string, Submodule> ParseGitmodules(std::string_view listing) {
     Section& section = sections[std::string(key.substr(0, dot))];
     std::string_view what = key.substr(dot + 1);
     if (what == "path") {
-      while (value.ends_with('/')) value.remove_suffix(1);
       section.path = value;
     } else if (what == "url") {
       section.module.url = value;

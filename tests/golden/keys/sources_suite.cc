@@ -1,4 +1,4 @@
-// keys/sources: identifiers with their attributes as values, and the cache keys of images, layouts, downloads and local directories. [SRC-003, SRC-010, SRC-022 … SRC-027, LLB-053, LLB-057 … LLB-063]
+// keys/sources: identifiers with their attributes as values, and the cache keys of images, layouts, repositories, downloads and local directories. [SRC-050 … SRC-059, SRC-061, SRC-067, SRC-071, SRC-003, SRC-010, SRC-022 … SRC-027, LLB-053, LLB-057 … LLB-063]
 #include <zlib.h>
 
 #include <optional>
@@ -10,6 +10,7 @@
 #include "daemon/source/table.h"
 #include "tests/golden/keys/suites.h"
 #include "tests/unit/support/fake_session.h"
+#include "tests/unit/support/git_server.h"
 #include "tests/unit/support/http_server.h"
 
 namespace bk::golden::keys {
@@ -140,6 +141,28 @@ Json& Files() {
   return http;
 }
 
+Json& Repository() {
+  static Json git;
+  return git;
+}
+
+// r.git as the line of fixtures describes it, served by git's own server.
+class GitFixture {
+ public:
+  static absl::StatusOr<std::unique_ptr<GitFixture>> Make(const std::string& dir) {
+    std::string repository = dir + "/r.git";
+    BK_RETURN_IF_ERROR(os::MakeDirs(repository, 0755));
+    BK_RETURN_IF_ERROR(os::WriteFile(dir + "/stream", Repository()["fast_import"].get<std::string>(), 0644));
+    testing::Shell(repository, "git init -q --bare .\ngit fast-import --quiet <../stream\ngit symbolic-ref HEAD " + Repository()["head"].get<std::string>());
+    return std::make_unique<GitFixture>(dir);
+  }
+  explicit GitFixture(const std::string& dir) : server_(dir) {}
+  std::string url() const { return server_.url(); }
+
+ private:
+  testing::GitDaemon server_;
+};
+
 std::string Gzip(const std::string& text) {
   z_stream z{};
   deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY);
@@ -221,6 +244,7 @@ bool IsSourceCase(const Json& line) { return line.value("kind", "") != "fixtures
 void NoteSourceFixtures(const Json& line) {
   Objects() = line["registry"];
   Files() = line["http"];
+  Repository() = line["git"];
 }
 
 absl::Status RunSources(const Json& given, const std::string&) {
@@ -237,7 +261,9 @@ absl::Status RunSources(const Json& given, const std::string&) {
 
   std::string text = given.dump();
   const std::string http = "http://" + server.host();
-  for (const auto& [name, value] : {std::pair("$SESSION", std::string("session")), std::pair("$HTTP", http), std::pair("$GIT", std::string("file:///git.test"))}) text = Replace(text, name, value);
+  std::unique_ptr<GitFixture> git;
+  if (text.find("$GIT") != std::string::npos) BK_ASSIGN(git, GitFixture::Make(temp.path() + "/git"));
+  for (const auto& [name, value] : {std::pair("$SESSION", std::string("session")), std::pair("$HTTP", http), std::pair("$GIT", git ? git->url() : "")}) text = Replace(text, name, value);
   Json c = Json::parse(Replace(text, "$REG/", server.host() + "/"));
   const Json& expect = c["expect"];
   std::string identifier = Text(c["identifier"]);

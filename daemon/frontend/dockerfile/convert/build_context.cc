@@ -52,6 +52,8 @@ llb::State BuildContext::Download(llb::Graph& graph) const {
   return llb::State::Scratch(graph).File({llb::CopyStep(file, std::move(unpack), std::nullopt)}, {});
 }
 
+llb::State BuildContext::Remote(llb::Graph& graph) const { return options_.context_git ? GitContextState(graph, *options_.context_git) : Download(graph); }
+
 llb::State BuildContext::WithinSubdir(const llb::State& context) const {
   if (!options_.context_subdir) return context;
   pb::FileActionCopy copy;
@@ -124,8 +126,8 @@ absl::StatusOr<llb::SourceMap> BuildContext::ReadDockerfile() {
   llb::SourceMap map;
   llb::Graph graph;
   std::optional<llb::State> input;
-  if (!options_.local_dockerfile && is_download()) {
-    input = Download(graph);
+  if (!options_.local_dockerfile && is_remote()) {
+    input = Remote(graph);
   } else if (!options_.local_dockerfile) {
     BK_ASSIGN(input, Input(graph, options_.dockerfile_name));
   }
@@ -148,7 +150,7 @@ absl::StatusOr<llb::SourceMap> BuildContext::ReadDockerfile() {
 }
 
 absl::StatusOr<std::vector<std::string>> BuildContext::IgnorePatterns() {
-  if (is_download() || inputs_.contains(kContextLocal)) return std::vector<std::string>();
+  if (is_remote() || inputs_.contains(kContextLocal)) return std::vector<std::string>();
   if (!ignore_file_) {
     llb::LocalOptions local;
     local.follow_paths = {kIgnoreFile};
@@ -182,7 +184,7 @@ absl::StatusOr<std::vector<std::string>> BuildContext::IgnorePatternsOf(const st
 }
 
 absl::StatusOr<llb::State> BuildContext::MainContext(llb::Graph& graph, const std::vector<std::string>& follow_paths) {
-  if (is_download()) return WithinSubdir(Download(graph));
+  if (is_remote()) return WithinSubdir(Remote(graph));
   BK_TRY(std::optional<llb::State> input, Input(graph, kContextLocal));
   if (input) return WithinSubdir(*input);
   auto patterns = IgnorePatterns();

@@ -1,4 +1,4 @@
-// The files of a build: the Dockerfile, .dockerignore and the build context, from the client or from a URL. Results of other
+// The files of a build: the Dockerfile, .dockerignore and the build context, from the client, a repository or a URL. Results of other
 // frontends (inputs) of their names go before the client's.
 //
 // Bound to one request; reads happen once and are kept. Not thread-safe.
@@ -28,7 +28,7 @@ class BuildContext {
   absl::Status Open();
   // The Dockerfile with where it came from. Errors begin with "failed to read dockerfile: ".
   absl::StatusOr<llb::SourceMap> ReadDockerfile();
-  // None where the context is an input or a URL. Of Dockerfile.dockerignore if there is one beside the Dockerfile, else of .dockerignore in the context.
+  // None where the context is an input, a repository or a URL. Of Dockerfile.dockerignore if there is one beside the Dockerfile, else of .dockerignore in the context.
   absl::StatusOr<std::vector<std::string>> IgnorePatterns();
   // Of the .dockerignore of a directory that is the named context `context`; none if there is no such file.
   absl::StatusOr<std::vector<std::string>> IgnorePatternsOf(const std::string& local_name, const std::string& context);
@@ -59,9 +59,12 @@ class BuildContext {
   std::string SessionOf(const std::string& local_name) const;
 
  private:
+  bool is_remote() const { return is_download() || options_.context_git.has_value(); }
   bool is_download() const { return !options_.context_url.empty(); }
   // The download: its tree if it is an archive, else as it is.
   llb::State Download(llb::Graph& graph) const;
+  // The repository or the download.
+  llb::State Remote(llb::Graph& graph) const;
   llb::State WithinSubdir(const llb::State& context) const;
   // A tree whose few files are read at once.
   absl::StatusOr<frontend::RefPtr> Load(const llb::State& state, std::shared_ptr<const pb::Definition>& definition, bool evaluate);

@@ -4,6 +4,7 @@
 #include "base/path.h"
 #include "daemon/frontend/dockerfile/convert/checks.h"
 #include "daemon/frontend/dockerfile/convert/conversion.h"
+#include "daemon/frontend/dockerfile/convert/git_source.h"
 #include "daemon/frontend/dockerfile/convert/os_path.h"
 #include "daemon/frontend/dockerfile/convert/remote_source.h"
 
@@ -70,6 +71,7 @@ class CopyDispatcher {
   absl::Status AddSource(const std::string& source);
   absl::Status AddLocal(std::string source);
   absl::Status AddHttp(const std::string& source);
+  absl::Status AddGit(source::GitContext git);
   absl::Status AddContent(const InlineFile& file);
   // What all copies of the instruction have in common.
   pb::FileActionCopy BaseCopy(std::string source) const;
@@ -88,6 +90,9 @@ class CopyDispatcher {
   std::optional<llb::State> tree_;  // what local sources are in
   std::string destination_, step_name_;
   Mode mode_;
+  // Of repositories: what one source's URL says holds for those behind it too.
+  std::optional<bool> keep_git_dir_;
+  std::string git_checksum_;
   std::optional<llb::Owner> owner_;
   std::vector<llb::FileStep> steps_;
 };
@@ -119,12 +124,12 @@ pb::FileActionCopy CopyDispatcher::BaseCopy(std::string source) const {
 }
 
 absl::Status CopyDispatcher::AddLocal(std::string source) {
+  if (command_.sources.empty()) CheckIgnored(c_, stage_, command_, source);
   std::vector<std::string> include, required;
   auto normal = [&](std::string_view path) -> absl::StatusOr<std::string> {
     auto result = NormalizeOsPath("/", path, os_, false);
     return result.ok() ? result : Annotate(result.status(), "removing drive letter");
   };
-  if (command_.sources.empty()) CheckIgnored(c_, stage_, command_, source);
   if (copy_.parents) {
     // "a/./b/c" keeps b/ and drops a/; without pivot everything is kept.
     size_t pivot = source.find("/./");
@@ -169,11 +174,24 @@ absl::Status CopyDispatcher::AddHttp(const std::string& source) {
   return absl::OkStatus();
 }
 
-absl::Status CopyDispatcher::AddSource(const std::string& source) {
-  if (IsGitSource(source)) {
-    if (!copy_.is_add) return InvalidArgument("source can't be a git ref for COPY");
-    return Unimplemented("ADD of a git repository is not supported: ", Quote(source), " (use it as a build context or clone it in a RUN)");
+absl::Status CopyDispatcher::AddGit(source::GitContext git) {
+  if (!copy_.is_add) return InvalidArgument("source can't be a git ref for COPY");
+  if (keep_git_dir_ && git.keep_git_dir && *keep_git_dir_ != *git.keep_git_dir) return InvalidArgument("inconsistent keep-git-dir configuration");
+  if (git.keep_git_dir) keep_git_dir_ = git.keep_git_dir;
+  if (!git_checksum_.empty() && !git.checksum.empty() && git_checksum_ != git.checksum) {
+    return InvalidArgument("checksum mismatch ", Quote(git_checksum_), " != ", Quote(git.checksum));
   }
+  if (!git.checksum.empty()) git_checksum_ = git.checksum;
+  git.keep_git_dir = keep_git_dir_;
+  git.checksum = git_checksum_;
+  git.mtime.clear();
+  AddStep(GitState(c_.graph, git, step_name_), BaseCopy("/"));
+  return absl::OkStatus();
+}
+
+absl::Status CopyDispatcher::AddSource(const std::string& source) {
+  BK_TRY(std::optional<GitRequest> git, ParseGitRequest(source));
+  if (git && !git->git.indistinguishable_from_local) return AddGit(std::move(git->git));
   return IsHttpSource(source) ? AddHttp(source) : AddLocal(source);
 }
 
@@ -235,6 +253,8 @@ absl::Status CopyDispatcher::Dispatch() {
   if (!copy_.chown.empty()) owner_ = llb::Owner::Parse(copy_.chown);
   BK_TRY(mode_, ParseMode(copy_.chmod));
   BK_RETURN_IF_ERROR(CheckChecksum());
+  keep_git_dir_ = copy_.keep_git_dir;
+  git_checksum_ = copy_.checksum;
   std::string shown = WithoutCredentials(ShownCommand(c_.lex, command_.instruction.code, EnvVariables(stage_.state->env())));
   step_name_ = StepName(shown);
   std::string message = HistoryStart();

@@ -148,9 +148,13 @@ absl::StatusOr<bool> Load(Conversion& c, StageState& stage, const NamedContext& 
   if (kind == "oci-layout") return LoadOciLayout(c, stage, context, platform, reference);
   if (kind == "local") return LoadDirectory(c, stage, context, rest);
   if (kind == "input") return LoadInput(c, stage, context, rest);
-  if (IsHttpSource(context.input)) return LoadDownload(c, stage, context);
-  if (kind == "git" || kind.starts_with("git@") || kind == "http" || kind == "https") {
-    return Unimplemented("named context ", Quote(context.shown_name), ": contexts from git are not built yet (use docker-image://, oci-layout://, local: or the URL of a file)");
+  bool git_only = kind == "git" || kind.starts_with("git@");
+  if (git_only || kind == "http" || kind == "https") {
+    BK_TRY(std::optional<GitRequest> git, ParseGitRequest(context.input));
+    if (!git && git_only) return InvalidArgument("invalid git context ", context.input);
+    if (!git) return LoadDownload(c, stage, context);
+    stage.state = GitContextState(c.graph, *git);
+    return false;
   }
   return InvalidArgument("unsupported context source ", kind, " for ", context.shown_name);
 }

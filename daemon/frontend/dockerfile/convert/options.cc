@@ -47,10 +47,6 @@ std::string ContextOf(const Opts& opts) { return Get(opts, opts.contains("contex
 
 // Ways to give a build its files that this frontend does not know.
 absl::Status CheckSupported(const Opts& opts) {
-  std::string context = ContextOf(opts);
-  if (context.starts_with("github.com/") || IsGitSource(context)) {
-    return Unimplemented("build contexts from git are not built yet: ", Quote(WithoutCredentials(context)), " (clone it and build from the directory)");
-  }
   if (opts.contains("attest:sbom")) return Unimplemented("SBOM attestations are not supported (leave out attest:sbom)");
   return absl::OkStatus();
 }
@@ -247,6 +243,15 @@ absl::StatusOr<T> Labelled(absl::StatusOr<T> value, std::string_view what) {
   return value.ok() ? std::move(value) : Annotate(value.status(), what);
 }
 
+absl::StatusOr<std::optional<GitRequest>> GitContextOf(const Opts& opts) {
+  BK_TRY(std::optional<GitRequest> request, ParseGitRequest(ContextOf(opts)));
+  if (!request) return request;
+  auto keep = ParseBool(Get(opts, "build-arg:BUILDKIT_CONTEXT_KEEP_GIT_DIR"));
+  if (keep.ok() && *keep) request->git.keep_git_dir = true;
+  if (request->git.mtime.empty() && !Get(opts, "build-arg:SOURCE_DATE_EPOCH").empty()) request->git.mtime = "commit";
+  return request;
+}
+
 constexpr char kCheckArgument[] = "build-arg:BUILDKIT_DOCKERFILE_CHECK";
 
 }  // namespace
@@ -296,7 +301,8 @@ absl::StatusOr<BuildOptions> ParseBuildOptions(const Opts& opts, const Platform&
   out.input_metadata = WithPrefix(opts, "input-metadata:");
   out.shared_keys = WithPrefix(opts, "sharedkey:localdir:");
   if (opts.contains("filename")) out.filename = Get(opts, "filename");
-  if (std::string context = ContextOf(opts); IsHttpSource(context)) out.context_url = context;
+  BK_ASSIGN(out.context_git, GitContextOf(opts));
+  if (std::string context = ContextOf(opts); !out.context_git && IsHttpSource(context)) out.context_url = context;
   if (auto subdir = opts.find("contextsubdir"); subdir != opts.end()) out.context_subdir = subdir->second;
   out.local_dockerfile = opts.contains("dockerfilekey");
   if (out.local_dockerfile) out.dockerfile_name = Get(opts, "dockerfilekey");

@@ -247,6 +247,9 @@ TEST_CASE("what is not built is refused by name") {  // SRC-060, SRC-062
   GitBench bench;
   auto refused = [&](const GitBench::Attrs& attrs) { return Message(bench.source->Resolve({"git://host/r#main", attrs, {}}).status()); };
   CHECK(refused({{"git.sig.pubkey", "KEY"}}) == "signatures of git commits are not built yet (leave out git.sig.*)");
+  CHECK(refused({{"git.bundle", "docker-image+blob://host/a@sha256:" + std::string(64, '1')}, {"git.checksum", "aa"}}) == "git bundles as a source are not built yet (leave out git.bundle)");
+  auto ssh = bench.Key("r", "main", {{"git.fullurl", "git@host.invalid:r.git"}, {"git.mountsshsock", "default"}});
+  CHECK(Message(ssh.status()).find("no SSH key \"default\" forwarded from the client") == 0);
 }
 
 }  // namespace

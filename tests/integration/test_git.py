@@ -1,0 +1,153 @@
+"""Repositories as sources: ADD, build contexts and named contexts of both users' daemons, over HTTP and git's own protocol.
+
+Rows: each test names those it shows.
+"""
+import base64
+import os
+import subprocess
+
+from support.api import Graph
+from support.case import Case, steps
+from support.daemon import Daemon
+from support.git_server import GitServer
+
+TOKEN = "ghp-hunter2-and-more"
+LS_REMOTE = ["GET /info/refs?service=git-upload-pack", "POST /git-upload-pack"]
+
+
+class Git(Case):
+    def each(self, **options):
+        """(daemon, git) of root and of the ordinary user."""
+        for user in self.both_users():
+            with GitServer() as git, Daemon(user=user, **options) as daemon:
+                yield daemon, git
+
+    def exported(self, daemon, dockerfile, **options):
+        out = daemon.out("files")
+        self.last = daemon.build({"Dockerfile": dockerfile}, f"type=local,dest={out}", **options)
+        return out
+
+    def read(self, directory, name):
+        with open(os.path.join(directory, name)) as file:
+            return file.read()
+
+    def remote(self, daemon, context, *args, check=True):
+        """A build of a context that the daemon fetches."""
+        out = daemon.out("remote")
+        self.last = daemon.buildctl("build", "--progress=plain", "--frontend=dockerfile.v0", "--opt", "context=" + context, "--output", f"type=local,dest={out}", *args, check=check)
+        return out
+
+    def test_add(self):
+        """SRC-050, SRC-056, SRC-058, SRC-066, SRC-067, SRC-070: trees, modes, subdirectories, tags, .git kept, --link, --chown, --checksum."""
+        for daemon, git in self.each():
+            git.repository("r", "git tag -am t v1\necho two >a\ngit commit -qam two")
+            url, commit = git.url("r"), git.shell("r", "git rev-parse v1^{}")
+            out = self.exported(daemon, f"FROM scratch\nADD {url} /main\nADD {url}#v1 /v1\nADD --link {url}?subdir=d&tag=v1 /sub\nADD --keep-git-dir --checksum={commit} {url}#v1 /kept\n")
+            self.assertEqual([self.read(out, name) for name in ("main/a", "v1/a", "sub/x", "kept/a")], ["two\n", "one\n", "inner\n", "one\n"])
+            self.assertEqual([os.stat(os.path.join(out, name)).st_mode & 0o7777 for name in ("main/a", "main/d", "sub/x")], [0o644, 0o755, 0o755])
+            self.assertEqual(sorted(os.listdir(out + "/main")), ["a", "d"])
+            self.assertEqual(self.read(out, "kept/.git/HEAD"), commit + "\n")
+            seen = subprocess.run(["git", "-c", "safe.directory=*", "-C", out + "/kept", "describe"], capture_output=True, text=True).stdout
+            self.assertEqual(seen, "v1\n")
+            daemon.build({"Dockerfile": f"FROM {self.base}\nADD --chown=7:8 {url} /r\nRUN test \"$(stat -c %u:%g:%a /r/a)\" = 7:8:644\n"})
+            failed = daemon.build({"Dockerfile": f"FROM scratch\nADD --checksum={commit} {url}#main /\n"}, check=False)
+            self.assertNotEqual(failed.returncode, 0)
+            self.assertIn(f"expected checksum to match {commit}, got ", failed.err)
+
+    def test_what_is_asked_of_the_server(self):
+        """SRC-067, SRC-068, SRC-071: an unchanged ref costs one question, a commit none; the cache below it holds; after a restart too."""
+        for daemon, git in self.each():
+            git.repository("r")
+            dockerfile = f"FROM {self.base}\nADD {git.url('r')}#main /r\nRUN cat /r/a > /copy\n"
+            daemon.build({"Dockerfile": dockerfile})
+            git.asked()
+            again = daemon.build({"Dockerfile": dockerfile})
+            self.assertEqual(git.asked(), LS_REMOTE)
+            self.assertEqual([state for name, state in steps(again.err).items() if "RUN" in name], ["CACHED"])
+            daemon.stop()
+            daemon.start()
+            daemon.build({"Dockerfile": dockerfile})
+            self.assertEqual(git.asked(), LS_REMOTE)
+            daemon.build({"Dockerfile": f"FROM {self.base}\nADD {git.url('r')}#{git.shell('r', 'git rev-parse main')} /r\nRUN cat /r/a > /copy\n"})
+            self.assertEqual(git.asked(), [])
+            git.shell("r", "echo two >a\ngit commit -qam two")
+            self.assertEqual(self.read(self.exported(daemon, dockerfile), "copy"), "two\n")
+            descriptions = [record["description"] for record in daemon.du()]
+            self.assertEqual(descriptions.count(f"shared git repo for {git.url('r')}"), 1)
+            self.assertIn(f"git snapshot for {git.url('r')}#main", descriptions)
+
+    def test_contexts(self):
+        """DFE rows of remote contexts, SRC-057, SRC-066: the context and its Dockerfile, subdirectories, .git kept by argument, submodules, named contexts."""
+        for daemon, git in self.each():
+            git.repository("s", "echo sub >s\ngit add s\ngit commit -qm s")
+            git.repository("r", "printf 'FROM scratch AS a\\nCOPY a out\\nFROM scratch AS git\\nCOPY .git/HEAD out\\nFROM scratch AS sub\\nCOPY m/s out\\n' >Dockerfile\n"
+                                "printf 'FROM scratch\\nCOPY . /\\n' >d/Dockerfile\nprintf '[submodule \"m\"]\\n\\tpath = m\\n\\turl = ../../s/.git\\n' >.gitmodules\ngit add .\n"
+                                "git update-index --add --cacheinfo 160000," + git.shell("s", "git rev-parse HEAD") + ",m\ngit commit -qm two")
+            url = git.url("r")
+            self.assertEqual(self.read(self.remote(daemon, url, "--opt", "target=a"), "out"), "one\n")
+            self.assertIn(f"[internal] load git source {url}", self.last.stderr.decode())
+            self.assertEqual(self.read(self.remote(daemon, url + "#main", "--opt", "target=sub"), "out"), "sub\n")
+            self.assertEqual(sorted(os.listdir(self.remote(daemon, url + "#main:d"))), ["Dockerfile", "x"])
+            head = git.shell("r", "git rev-parse HEAD") + "\n"
+            self.assertEqual(self.read(self.remote(daemon, url, "--opt", "target=git", "--opt", "build-arg:BUILDKIT_CONTEXT_KEEP_GIT_DIR=1"), "out"), head)
+            self.remote(daemon, url + "?submodules=false", "--opt", "target=sub", check=False)
+            self.assertIn("not found", self.last.err)
+            self.remote(daemon, url + "?branch=x&tag=y", check=False)
+            self.assertIn("branch conflicts with tag", self.last.err)
+            out = self.exported(daemon, "FROM scratch\nCOPY --from=g /d/x /\n", extra=["--opt", "context:g=" + url])
+            self.assertEqual(self.read(out, "x"), "inner\n")
+
+    def test_tokens(self):
+        """SRC-052, SRC-053, hostile 34: of the client's session, by host too; on no command line, in no log, file or record."""
+        for user in self.both_users():
+            with GitServer() as git, Daemon(user=user, flags=["--debug"]) as daemon:
+                git.repository("r")
+                basic = base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
+                git.authorization = "basic " + basic
+                dockerfile = {"Dockerfile": f"FROM scratch\nADD {git.url('r')} /\n", "token": TOKEN + "\n"}
+                refused = daemon.build(dockerfile, check=False)
+                self.assertNotEqual(refused.returncode, 0)
+                context = daemon.context(dockerfile)
+                for secret in ("GIT_AUTH_TOKEN", "GIT_AUTH_TOKEN." + git.host):
+                    daemon.buildctl("prune", "--all")
+                    daemon.build(context, extra=["--secret", f"id={secret},src={context}/token"])
+                with open(daemon.log_path) as log:
+                    text = log.read() + refused.err
+                self.assertNotIn(TOKEN, text)
+                self.assertNotIn(basic, text)
+                for secret in (TOKEN, basic):
+                    found = subprocess.run(["grep", "-rlF", secret, daemon.root], capture_output=True, text=True).stdout
+                    self.assertEqual(found, "")
+
+    def test_broken_connections(self):
+        """SRC-068: a cut answer is asked for again."""
+        for daemon, git in self.each():
+            git.repository("r")
+            git.cut = 2
+            self.assertEqual(self.read(self.exported(daemon, f"FROM scratch\nADD {git.url('r')} /\n"), "a"), "one\n")
+            self.assertIn("git lost the connection, attempt 2 of 4", self.last.err)
+
+    def test_other_protocols_and_formats(self):
+        """SRC-066, SRC-069: git's own server; a repository of SHA-256; local files are no remote."""
+        for daemon, git in self.each():
+            git.repository("r")
+            git.repository("s", options="--object-format=sha256")
+            own = git.start_daemon()
+            out = self.exported(daemon, f"FROM scratch\nADD {own}/r /r\nADD {git.url('s')} /s\n")
+            self.assertEqual((self.read(out, "r/a"), self.read(out, "s/a")), ("one\n", "one\n"))
+            for remote in (f"file://{git.root}/r", f"ext::sh -c 'touch {daemon.dir}/owned'"):
+                graph = Graph()
+                source = graph.source("git://host/r#main", **{"git_fullurl": remote})
+                failed = daemon.buildctl("build", check=False, stdin=graph.definition(source).SerializeToString())
+                self.assertNotEqual(failed.returncode, 0)
+            self.assertFalse(os.path.exists(f"{daemon.dir}/owned"))
+
+    def test_cancelled(self):
+        """SRC-070: git ends with its step."""
+        for daemon, git in self.each():
+            git.repository("r")
+            context = daemon.context({"Dockerfile": f"FROM scratch\nADD http://192.0.2.1/r.git /\n"})
+            ended = daemon.run(["timeout", "-s", "INT", "2", os.path.join(os.path.dirname(daemon.command()[-len(daemon.flags) - 1]), "buildctl"), "--addr", daemon.address,
+                                *daemon.build_args(context)], check=False)
+            self.assertNotEqual(ended.returncode, 0)
+            self.assertEqual([line for line in daemon.pids_of_steps() if "git" in line.split("/")[0]], [])
