@@ -109,7 +109,7 @@ class ImageInstance final : public SourceInstance {
   absl::StatusOr<std::shared_ptr<const PulledImage>> Pull(const CancelToken& cancel, const cache::FetchContext& context) {
     CancelCallback wake(cancel, [this] { state_.Change([](State&) {}); });
     bool mine = state_.WaitThen([&](State& s) { return !s.busy || cancel.cancelled(); },
-                                [](State& s) { return !s.busy && s.image == nullptr && s.failure.ok() ? s.busy = true : false; });
+                                [](State& s) { return !s.busy && s.image == nullptr && s.failure.ok() ? (s.busy = true) : false; });
     if (mine) {
       auto pulled = PullNow(cancel, context);
       state_.Change([&](State& s) {

@@ -24,13 +24,14 @@ class Sender {
     CancelCallback stop(cancel_, [this] { stream_.Cancel(); });
     absl::Status listed = List();
     if (!listed.ok() && !ended_) {
-      // The peer learns why, then the stream breaks.
+      // The peer learns why, and ends the stream: to break it here would overtake the packet.
       Packet packet;
       packet.set_type(Packet::PACKET_ERR);
       packet.set_data(Message(listed));
       Send(packet).IgnoreError();
       stream_.Flush().IgnoreError();
-      stream_.Cancel();
+      while (stream_.Receive(received_).value_or(false)) {
+      }
     }
     while (listed.ok() && !finished_) listed = Answer();
     BK_RETURN_IF_ERROR(cancel_.Check());

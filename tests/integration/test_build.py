@@ -100,6 +100,22 @@ class Build(Case):
             self.assertNotEqual(failed.returncode, 0)
             self.assertIn("permission denied", failed.err)
 
+    def test_directories_that_the_user_cannot_read(self):
+        """One that is wanted fails the build by name; one that nothing asks for, or that .dockerignore leaves out, is passed over."""
+        with Daemon(user=machine.USER) as daemon:
+            context = daemon.context({"Dockerfile": "FROM scratch\nCOPY f /f\n", "f": "x", "closed/in": "y"})
+            os.chown(os.path.join(context, "closed"), 0, 0)
+            os.chmod(os.path.join(context, "closed"), 0o700)
+            daemon.build(context)
+            with open(os.path.join(context, "Dockerfile"), "w") as file:
+                file.write("FROM scratch\nCOPY . /\n")
+            failed = daemon.build(context, check=False)
+            self.assertNotEqual(failed.returncode, 0)
+            self.assertRegex(failed.err, r"error: .*open closed: permission denied")
+            with open(os.path.join(context, ".dockerignore"), "w") as file:
+                file.write("clos*\n!closed/in/*\n")
+            daemon.build(context)
+
     def test_networks(self):
         """RUN --network=host sees the host's loopback, none sees nothing but its own (EXE network rows)."""
         for user in self.both_users():

@@ -201,13 +201,13 @@ absl::StatusOr<frontend::Result> DockerfileFrontend::Solve(const CancelToken& ca
   BK_TRY(auto forwarded, MaybeForward(cancel, bridge, opts, inputs, source));
   if (forwarded) return *std::move(forwarded);
   BK_RETURN_IF_ERROR(caps);
-  if (auto request = opts.find("requestid"); request != opts.end()) {
   WarningSink warnings(bridge, source);
   ConvertInput input;
   input.source = &source;
   input.context = &context;
   input.supports = supports_;
   input.findings = &warnings;
+  if (auto request = opts.find("requestid"); request != opts.end()) {
     frontend::Result answer;
     BK_ASSIGN(answer.metadata, AnswerSubrequest(request->second, input));
     return answer;
