@@ -1,5 +1,5 @@
 // Trees that the caller puts in place of images and stages: opt "context:NAME" = "docker-image://…", "oci-layout://…@DIGEST",
-// "local:NAME" or "input:NAME" (DFE rows of named contexts). Contexts from git and HTTP are refused by name.
+// "local:NAME", "input:NAME", or the address of a repository or a file (DFE rows of named contexts).
 //
 // Rules: reference, frontend/dockerui/namedcontext.go.
 #pragma once
