@@ -1,22 +1,9 @@
 #include <doctest/doctest.h>
 
-#include "base/tab_writer.h"
 #include "client/cli/error_report.h"
 #include "client/cli/metadata_file.h"
 
 using namespace bk::client;
-
-TEST_CASE("columns are as wide as their longest cell, rounded up to tabs") {
-  TabWriter table;
-  table.Write("a\tb\nlonger than a tab\tb\n\nx\ty\n");
-  CHECK(table.Flush() == "a\t\t\tb\nlonger than a tab\tb\n\nx\ty\n");
-}
-
-TEST_CASE("columns of spaces count code points, not bytes") {
-  TabWriter table({0, 0, 1, ' '});
-  table.Write("é:\tx\nabc:\ty\n");
-  CHECK(table.Flush() == "é:   x\nabc: y\n");
-}
 
 TEST_CASE("a snippet shows the blamed lines with their neighbours") {
   std::string one = R"({"info":{"filename":"Dockerfile","data":"RlJPTSBhClJVTiBiCg=="},"ranges":[{"start":{"line":2},"end":{"line":2}}]})";
