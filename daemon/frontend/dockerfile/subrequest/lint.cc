@@ -73,13 +73,13 @@ std::string Json(const std::vector<Finding>& findings, const llb::SourceMap& sou
   return out.Take();
 }
 
-std::string Paragraph(const Finding& finding, const llb::SourceMap& source) {
+std::string Paragraph(const Finding& finding, const SourceLines& source) {
   const LintRow& row = RowOf(finding.rule);
   std::vector<LineRange> ranges;
   for (const Range& range : finding.location) ranges.push_back({range.start.line, std::max(range.start.line, range.end.line)});
   std::string url = row.url();
   return StrCat("\nWARNING: ", row.name, url.empty() ? "" : " - ", url, "\n", ValidUtf8(finding.text), "\n",
-                RenderSnippet(source.filename, source.data, ranges));
+                source.Snippet(ranges));
 }
 
 // By line; those without a place first, by name.
@@ -105,9 +105,10 @@ absl::StatusOr<SubrequestAnswer> AnswerLint(const ConvertInput& input) {
   answer["result.json"] = Json(found.findings, *input.source, error);
   Sort(found.findings);
   std::string& text = answer["result.txt"];
+  SourceLines source(input.source->filename, input.source->data);
   for (size_t i = 0; i < found.findings.size(); i++) {
     BK_RETURN_IF_ERROR(cancel.Check());
-    text += Paragraph(found.findings[i], *input.source);
+    text += Paragraph(found.findings[i], source);
     if (text.size() < kMaxTextBytes) continue;
     text += StrCat("\nand ", found.findings.size() - i - 1, " more\n");
     break;
