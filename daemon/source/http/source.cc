@@ -10,6 +10,7 @@
 #include "daemon/source/http/date.h"
 #include "daemon/source/http/http.h"
 #include "daemon/source/http/key.h"
+#include "daemon/source/http/memory.h"
 #include "daemon/source/http/payload.h"
 #include "daemon/source/http/transfer.h"
 
@@ -17,6 +18,7 @@ namespace bk::source {
 namespace {
 
 using http::Facts;
+using http::Fetched;
 using http::Headers;
 using http::Payload;
 using http::Resolved;
@@ -27,11 +29,6 @@ constexpr size_t kMaxKnown = 16;                     // etags of one request
 constexpr int64_t kMaxOwner = 0xfffffffe;            // the value above means "as it is" (chown(2))
 constexpr size_t kMaxSuffixBytes = 4 << 10;
 
-// A download with the record that holds it.
-struct Fetched {
-  Resolved resolved;
-  cache::ImmutablePtr ref;
-};
 // Records of earlier downloads of the same request, by etag.
 using Known = std::map<std::string, cache::ImmutablePtr>;
 
@@ -43,9 +40,16 @@ absl::StatusOr<Fetched> Reuse(const cache::ImmutablePtr& ref) {
 // What all instances of one daemon share.
 class Downloads {
  public:
-  explicit Downloads(const HttpSourceOptions& options) : options_(options) {}
-  // The file as the server has it now. With a pinned checksum only that content, from the cache if it is there.
+  explicit Downloads(const HttpSourceOptions& options) : options_(options), told_(options.sessions) {}
+  // The file as the build's frontend was told of it, else as the server has it now. With a pinned checksum only that content,
+  // from the cache if it is there.
   absl::StatusOr<Fetched> Fetch(const CancelToken& cancel, const cache::FetchContext& context, const HttpIdentifier& id);
+  // The same for a frontend: the build will get what it is told.
+  absl::StatusOr<Fetched> Tell(const CancelToken& cancel, const cache::FetchContext& context, const HttpIdentifier& id) {
+    BK_TRY(Fetched fetched, Fetch(cancel, context, id));
+    told_.Remember(cancel, context.session_ids, http::RequestKeyOf(id), fetched);
+    return fetched;
+  }
 
  private:
   absl::StatusOr<Fetched> FetchAlone(const CancelToken& cancel, const cache::FetchContext& context, const HttpIdentifier& id);
@@ -56,11 +60,14 @@ class Downloads {
   std::optional<cache::ImmutablePtr> AskHead(const CancelToken& cancel, const HttpIdentifier& id, Headers headers, const Known& known);
 
   const HttpSourceOptions options_;
+  http::SessionMemory told_;
   Guarded<std::set<Digest>> busy_;  // requests that a thread is working on: the next one finds its result
 };
 
 absl::StatusOr<Fetched> Downloads::Fetch(const CancelToken& cancel, const cache::FetchContext& context, const HttpIdentifier& id) {
   const Digest key = http::RequestKeyOf(id);
+  auto told = told_.Find(context.session_ids, key);
+  if (told && (id.checksum.empty() || id.checksum == told->resolved.digest)) return *std::move(told);
   CancelCallback wake(cancel, [this] { busy_.Change([](auto&) {}); });
   bool mine = busy_.WaitThen([&](auto& busy) { return !busy.contains(key) || cancel.cancelled(); }, [&](auto& busy) { return !cancel.cancelled() && busy.insert(key).second; });
   if (!mine) return cancel.Check();
@@ -251,7 +258,7 @@ class HttpSource final : public Source {
     if (checksum && checksum->suffix.size() > kMaxSuffixBytes) return InvalidArgument("http checksum request suffix exceeds max size ", kMaxSuffixBytes);
     BK_TRY(HttpIdentifier id, Parse(request));
     if (!id.checksum.empty() && !checksum) return ResolvedHttp{id.checksum, DownloadName(id.url, id.filename, ""), std::nullopt, {}};
-    BK_TRY(Fetched fetched, downloads_.Fetch(cancel, context, id));
+    BK_TRY(Fetched fetched, downloads_.Tell(cancel, context, id));
     ResolvedHttp out{fetched.resolved.digest, fetched.resolved.filename, fetched.resolved.last_modified, {}};
     if (checksum) BK_ASSIGN(out.checksum, ChecksumOf(cancel, context, fetched, *checksum));
     return out;

@@ -87,7 +87,9 @@ class HttpServer:
         subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
                         "-keyout", key, "-out", self.authority], check=True, capture_output=True)
         with open(pair, "w") as file:
-            file.write(open(key).read() + open(self.authority).read())
+            for part in (key, self.authority):
+                with open(part) as source:
+                    file.write(source.read())
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(pair)
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True)

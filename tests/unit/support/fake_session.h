@@ -62,7 +62,8 @@ class FakeSession : public session::Session {
   const std::string& id() const override { return id_; }
   const std::string& name() const override { return id_; }
   const std::string& shared_key() const override { return shared_key_; }
-  CancelToken gone() const override { return CancelToken::Never(); }
+  CancelSource ended;  // the client is gone once this is cancelled
+  CancelToken gone() const override { return ended.token(); }
   bool Supports(std::string_view) const override { return true; }
   absl::StatusOr<std::unique_ptr<fsutil::Stream>> OpenFileSync(const CancelToken&, const session::FileSyncRequest&) override { return Packets(); }
   absl::StatusOr<std::unique_ptr<fsutil::Stream>> OpenFileSendPackets(const CancelToken&, const std::map<std::string, std::string>& given) override {

@@ -488,6 +488,27 @@ TEST_CASE("what a URL resolves to, with a checksum over the content and a suffix
   CHECK(bench.Log().size() == before);
 }
 
+TEST_CASE("a build gets what its frontend was told, the next one what the server has then") {  // SRC-048
+  std::string body = "first";
+  Bench bench([&](const TestRequest&) { return TestResponse{200, {}, body}; });
+  SourceRequest request{bench.Url("/f"), {}, {}};
+  REQUIRE(bench.source->ResolveHttp(CancelToken::Never(), bench.context, request, std::nullopt).ok());
+  REQUIRE(bench.store->manager().Prune(CancelToken::Never(), {{.all = true}}, [](const cache::UsageRecord&) {}).ok());
+  body = "second";
+  auto built = bench.Build("/f");
+  REQUIRE(built.ok());
+  CHECK(bench.Read(*built, "f") == "first");
+  CHECK(bench.Log().size() == 1);
+  bench.sessions.client->ended.Cancel();
+  auto next = bench.Build("/f");
+  REQUIRE(next.ok());
+  CHECK(bench.Read(*next, "f") == "second");
+  built->reset();
+  next->reset();
+  REQUIRE(bench.store->manager().Prune(CancelToken::Never(), {{.all = true}}, [](const cache::UsageRecord&) {}).ok());
+  CHECK(bench.store->manager().DiskUsage(CancelToken::Never(), {})->empty());
+}
+
 TEST_CASE("signatures are refused, not passed over") {
   Bench bench([](const TestRequest&) { return TestResponse{}; });
   auto status = bench.source->Resolve({bench.Url("/f"), {{"http.sig.pubkey", "K"}, {"http.sig.signature", "S"}}, {}}).status();
