@@ -108,7 +108,8 @@ std::optional<Parameters> MediaTypeParameters(std::string_view header) {
 
 std::string SafeFileName(std::string_view name) {
   std::string base = BaseName(TrimSpace(name));
-  if (base == "." || base == "..") return "download";
+  constexpr size_t kMaxNameBytes = 255;  // NAME_MAX of every file system here
+  if (base == "." || base == ".." || base.size() > kMaxNameBytes) return "download";
   for (Rune rune : Runes(base)) {
     if (rune < ' ' || (rune >= 0x7f && rune < 0xa0)) return "download";
   }

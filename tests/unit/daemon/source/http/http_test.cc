@@ -159,7 +159,7 @@ TEST_CASE("names come from the attribute, the header, the path; none leaves the 
   CHECK(name_of("attachment; filename=\"..\"") == "download");
   CHECK(name_of("attachment; filename=\"\"") == "of-url");
   CHECK(name_of("", {{"http.filename", ".."}}) == "download");
-  CHECK(name_of("attachment; filename=\"" + std::string(4096, 'a') + "\"").find("file name too long") != std::string::npos);
+  CHECK(name_of("attachment; filename=\"" + std::string(4096, 'a') + "\"") == "download");
 }
 
 TEST_CASE("an unchanged file is not sent again, after a restart neither") {  // SRC-045
