@@ -115,7 +115,7 @@ constexpr Capability kGateway[] = {
     {"gateway.exec.secretenv", false},
     {"gateway.exec.signals", false},
     {"gateway.exec.filesystem", false},
-    {"frontend.caps", false},
+    {"frontend.caps", true},
     {"gateway.solve.evaluate", true},
     {"gateway.evaluate", true},
     {"gateway.warnings", true},
