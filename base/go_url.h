@@ -48,4 +48,7 @@ absl::StatusOr<std::string> PathUnescape(std::string_view text);
 // Keys sorted.
 std::string EncodeQuery(const GoUrl::Query& query);
 
+// `url` without passwords: both parts of the user become "xxxxx".
+std::string RedactCredentials(const std::string& url);
+
 }  // namespace bk

@@ -1,9 +1,9 @@
 #include "daemon/llb/bridge.h"
 
+#include "base/go_url.h"
 #include "base/reference.h"
 #include "daemon/llb/build_ref.h"
 #include "daemon/llb/error_details.h"
-#include "daemon/source/git_url.h"
 
 namespace bk::llb {
 namespace {
@@ -115,7 +115,7 @@ absl::StatusOr<frontend::SourceMetadata::Http> BuildBridge::ResolveHttp(const Ca
   std::optional<source::HttpChecksumRequest> checksum;
   if (options.http_checksum) checksum = {options.http_checksum->algorithm, options.http_checksum->suffix};
   source::SourceRequest request{op.identifier(), {op.attrs().begin(), op.attrs().end()}, build_.DefaultPlatform()};
-  std::string name = options.log_name.empty() ? "resolve image config for " + source::RedactCredentials(op.identifier()) : options.log_name;
+  std::string name = options.log_name.empty() ? "resolve image config for " + RedactCredentials(op.identifier()) : options.log_name;
   absl::StatusOr<source::ResolvedHttp> answer = absl::UnknownError("not resolved");
   BK_RETURN_IF_ERROR(build_.job().InContext(name, op.SerializeAsString(), [&](solver::OpContext& context) {
     answer = source->ResolveHttp(cancel, {context.SessionIds(), context.Progress()}, request, checksum);

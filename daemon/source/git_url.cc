@@ -179,14 +179,4 @@ std::string GitContext::Fragment(bool with_subdir) const {
   return out;
 }
 
-std::string RedactCredentials(const std::string& url) {
-  auto parsed = GoUrl::Parse(url);
-  if (!parsed.ok()) return url;
-  if (auto& user = parsed->user; user.has_value()) {
-    if (!user->name.empty()) user->name = "xxxxx";
-    if (user->password) user->password = "xxxxx";
-  }
-  return parsed->str();
-}
-
 }  // namespace bk::source

@@ -38,7 +38,4 @@ struct GitContext {
   std::string Fragment(bool with_subdir) const;
 };
 
-// `url` without passwords: both parts of the user become "xxxxx".
-std::string RedactCredentials(const std::string& url);
-
 }  // namespace bk::source

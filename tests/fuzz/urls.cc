@@ -17,7 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     url->hostname();
     url->port();
     (void)url->Resolve("../x?y#z").ok();
-    source::RedactCredentials(text);
+    RedactCredentials(text);
     (void)source::GitUrl::From(*url);
   }
   if (auto reference = ImageReference::Parse(text); reference.ok()) {

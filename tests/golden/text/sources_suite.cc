@@ -57,7 +57,7 @@ absl::Status CheckGitUrl(const std::string& url, const Json& expect) {
   Json fragments = {{"ok", context.ok()}, {"with_subdir", fragment(true)}, {"without_subdir", fragment(false)}};
   BK_RETURN_IF_ERROR(ExpectJson("fragment_format", fragments, expect.at("fragment_format")));
   BK_RETURN_IF_ERROR(ExpectJson("is_git_transport", source::IsGitTransport(url), expect.at("is_git_transport")));
-  BK_RETURN_IF_ERROR(ExpectText("redacted", source::RedactCredentials(url), expect.at("redacted").get<std::string>()));
+  BK_RETURN_IF_ERROR(ExpectText("redacted", RedactCredentials(url), expect.at("redacted").get<std::string>()));
   auto identifier = Identify(kGit + url, {});
   if (expect.contains("source_error")) return ExpectText("source_error", Message(identifier.status()), expect.at("source_error").get<std::string>());
   BK_RETURN_IF_ERROR(identifier);
