@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <mutex>
 #include <string>
 
 #include "base/guarded.h"
@@ -59,6 +60,8 @@ class FakeSession : public session::Session {
   // Gives the packet stream of a transfer; set by tests that need one.
   std::function<absl::StatusOr<std::unique_ptr<fsutil::Stream>>()> packets;
 
+  std::mutex headers_mutex;
+
   const std::string& id() const override { return id_; }
   const std::string& name() const override { return id_; }
   const std::string& shared_key() const override { return shared_key_; }
@@ -67,10 +70,12 @@ class FakeSession : public session::Session {
   bool Supports(std::string_view) const override { return true; }
   absl::StatusOr<std::unique_ptr<fsutil::Stream>> OpenFileSync(const CancelToken&, const session::FileSyncRequest&) override { return Packets(); }
   absl::StatusOr<std::unique_ptr<fsutil::Stream>> OpenFileSendPackets(const CancelToken&, const std::map<std::string, std::string>& given) override {
+    std::lock_guard lock(headers_mutex);  // platforms are sent at the same time
     headers = given;
     return Packets();
   }
   absl::StatusOr<std::unique_ptr<session::ByteSink>> OpenFileSendBytes(const CancelToken&, const std::map<std::string, std::string>& given) override {
+    std::lock_guard lock(headers_mutex);
     headers = given;
     sent.clear();
     return std::make_unique<Sink>(this);
