@@ -19,6 +19,8 @@
 #include "client/cli/verbs.h"
 #include "client/progress/terminal.h"
 #include "client/session/auth.h"
+#include "client/session/secrets.h"
+#include "client/session/ssh_agent.h"
 #include "client/solve/export_targets.h"
 #include "client/solve/solve.h"
 
@@ -31,7 +33,7 @@ constexpr uint64_t kMaxDefinitionBytes = 256 << 20;
 constexpr uint64_t kMaxPolicyBytes = 16 << 20;
 constexpr char kResultPrefix[] = "result.";
 // Flags of the reference that are still to come.
-constexpr const char* kNotBuilt[] = {"ssh", "registry-auth-tlscontext", "debug-json-cache-metrics"};
+constexpr const char* kNotBuilt[] = {"registry-auth-tlscontext", "debug-json-cache-metrics"};
 
 // Mistakes in their values are told first.
 absl::Status CheckBuilt(const Values& values) {
@@ -103,6 +105,15 @@ absl::StatusOr<SolveOptions> ReadOptions(const CancelToken& cancel, const Values
   SolveOptions options;
   options.ref = NewId();
   options.frontend = values.String("frontend");
+  if (Texts agents = values.Strings("ssh"); !agents.empty()) {
+    std::vector<SshAgentSource> sources;
+    for (const std::string& text : agents) {
+      BK_TRY(SshAgent agent, ParseSsh(text));
+      sources.push_back({agent.id, agent.paths.value_or(std::vector<std::string>()), agent.raw});
+    }
+    BK_TRY(auto service, MakeSshAgents(sources));
+    options.services.push_back({kSshName, std::move(service)});
+  }
   if (Texts secrets = values.Strings("secret"); !secrets.empty()) {
     std::vector<SecretSource> sources;
     for (const std::string& text : secrets) {
@@ -209,6 +220,7 @@ flags::Command MakeBuild(const CancelToken& cancel) {
        "Import build cache, e.g. --import-cache type=registry,ref=example.com/foo/bar, or --import-cache type=local,src=path/to/dir"},
       {"secret", Kind::kStrings, "Secret value exposed to the build. Format id=secretname,src=filepath"},
       {"allow", Kind::kStrings, "Allow extra privileged entitlement, e.g. network.host, security.insecure, device"},
+      {"ssh", Kind::kStrings, "Allow forwarding SSH agent or a raw Unix socket to the builder. Format default|<id>[=<socket>[,raw=false]|<key>[,<key>]]"},
       {"metadata-file", Kind::kString, "Output build metadata (e.g., image digest) to a file as JSON"},
       {"source-policy-file", Kind::kString, "Read source policy file from a JSON file"},
       {"proxy-network", Kind::kBool, "Run build with proxy network enforcement"},

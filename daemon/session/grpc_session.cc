@@ -1,14 +1,21 @@
 #include "daemon/session/grpc_session.h"
 
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 
 #include "base/digest.h"
+#include "base/os/file.h"
+#include "base/task_group.h"
 #include "daemon/session/packet_stream.h"
 #include "daemon/session/remote_store.h"
 #include "external/health.grpc.pb.h"
 #include "proto/wire/status_codec.h"
 #include "session/auth.grpc.pb.h"
 #include "session/secrets.grpc.pb.h"
+#include "session/ssh.grpc.pb.h"
 #include "session/upload.grpc.pb.h"
 
 namespace bk::session {
@@ -180,6 +187,46 @@ absl::StatusOr<std::string> GrpcSession::VerifyTokenAuthority(const CancelToken&
   if (ClientLacksMethod(status)) return std::string();
   BK_RETURN_IF_ERROR(status);
   return response.signed_();
+}
+
+absl::Status GrpcSession::CheckSshAgent(const CancelToken& cancel, const std::string& id) {
+  CallScope call(cancel);
+  moby::sshforward::v1::CheckAgentRequest request;
+  moby::sshforward::v1::CheckAgentResponse response;
+  request.set_id(id);
+  absl::Status status = call.Result(moby::sshforward::v1::SSH::NewStub(channel_)->CheckAgent(call.context(), request, &response));
+  return ClientLacksMethod(status) ? Unimplemented("no ssh agent ", Quote(id)) : status;
+}
+
+absl::Status GrpcSession::ForwardSshAgent(const CancelToken& cancel, const std::string& id, int fd) {
+  using moby::sshforward::v1::BytesMessage;
+  CallScope call(cancel);
+  CancelCallback stop(cancel, [fd] { shutdown(fd, SHUT_RDWR); });
+  call.context()->AddMetadata("buildkit.ssh.id", id);
+  auto stream = moby::sshforward::v1::SSH::NewStub(channel_)->ForwardAgent(call.context());
+  TaskGroup group;
+  group.Run([&] {
+    BytesMessage message;
+    while (stream->Read(&message)) {
+      if (!os::WriteAll(fd, message.data()).ok()) break;
+    }
+    shutdown(fd, SHUT_RDWR);  // wakes the other direction
+  });
+  char buffer[32768];
+  ssize_t n;
+  while ((n = read(fd, buffer, sizeof buffer)) > 0 || (n < 0 && errno == EINTR)) {
+    if (n < 0) continue;
+    BytesMessage message;
+    message.set_data(buffer, static_cast<size_t>(n));
+    if (!stream->Write(message)) break;
+  }
+  stream->WritesDone();
+  // Whoever asked has gone: nobody waits for an answer any more.
+  shutdown(fd, SHUT_RDWR);
+  call.context()->TryCancel();
+  group.Wait();
+  absl::Status status = call.Result(stream->Finish());
+  return absl::IsCancelled(status) ? cancel.Check() : status;
 }
 
 std::unique_ptr<RemoteStore> GrpcSession::Store(const std::string& store_id) { return OpenRemoteStore(channel_, store_id); }

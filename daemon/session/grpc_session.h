@@ -39,6 +39,8 @@ class GrpcSession : public Session {
   absl::StatusOr<Token> FetchToken(const CancelToken& cancel, const TokenRequest& request) override;
   absl::StatusOr<std::string> GetTokenAuthority(const CancelToken& cancel, const std::string& host, const std::string& salt) override;
   absl::StatusOr<std::string> VerifyTokenAuthority(const CancelToken& cancel, const std::string& host, const std::string& salt, const std::string& payload) override;
+  absl::Status CheckSshAgent(const CancelToken& cancel, const std::string& id) override;
+  absl::Status ForwardSshAgent(const CancelToken& cancel, const std::string& id, int fd) override;
   std::unique_ptr<RemoteStore> Store(const std::string& store_id) override;
 
  private:

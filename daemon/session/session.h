@@ -87,6 +87,14 @@ class Session {
   // `payload` signed (64 bytes of signature, then the payload).
   virtual absl::StatusOr<std::string> VerifyTokenAuthority(const CancelToken& cancel, const std::string& host, const std::string& salt, const std::string& payload) = 0;
   virtual std::unique_ptr<RemoteStore> Store(const std::string& store_id) = 0;
+
+  // OK if the client forwards an ssh agent under `id`; Unimplemented when it forwards none at all.
+  virtual absl::Status CheckSshAgent(const CancelToken&, const std::string& id) { return Unimplemented("no ssh agent ", Quote(id)); }
+  // Joins the connected stream socket `fd` to that agent until either side ends or `cancel`; `fd` is shut down then.
+  virtual absl::Status ForwardSshAgent(const CancelToken&, const std::string& id, int fd) {
+    (void)fd;
+    return Unimplemented("no ssh agent ", Quote(id));
+  }
 };
 
 // All connected clients.

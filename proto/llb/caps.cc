@@ -23,7 +23,7 @@ constexpr Capability kLlb[] = {
     {"source.git.fullurl", true},
     {"source.git.httpauth", true},
     {"source.git.knownsshhosts", true},
-    {"source.git.mountsshsock", false},
+    {"source.git.mountsshsock", true},
     {"source.git.subdir", true},
     {"source.git.checksum", true},
     {"source.git.skipsubmodules", true},

@@ -142,6 +142,27 @@ class Git(Case):
                 self.assertNotEqual(failed.returncode, 0)
             self.assertFalse(os.path.exists(f"{daemon.dir}/owned"))
 
+    def test_ssh(self):
+        """SRC-054, SRC-055: the client's agent opens the door, nothing else does; the host must be the one that is known."""
+        for user in self.both_users():
+            with GitServer() as git, Daemon(user=user) as daemon:
+                git.repository("r")
+                address, agent, known = git.start_ssh(user)
+                dockerfile = {"Dockerfile": f"FROM scratch\nADD {address}/r /\n"}
+                out = daemon.out("files")
+                daemon.build(dockerfile, f"type=local,dest={out}", extra=["--ssh", "default=" + agent])
+                self.assertEqual(self.read(out, "a"), "one\n")
+                refused = daemon.build({"Dockerfile": f"FROM scratch\nADD {address}/r#main /\n"}, check=False)
+                self.assertIn('no SSH key "default" forwarded from the client', refused.err)
+                refused = daemon.build(dockerfile, check=False, extra=["--ssh", "other=" + agent])
+                self.assertIn("unset ssh forward key default", refused.err)
+                for line, works in ((known, True), (known.replace("AAAA", "AAAB", 1), False)):
+                    daemon.buildctl("prune", "--all")
+                    graph = Graph()
+                    source = graph.source("git://host/r#main", **{"git_fullurl": address + "/r", "git_mountsshsock": "default", "git_knownsshhosts": line})
+                    done = daemon.buildctl("build", "--ssh", "default=" + agent, check=False, stdin=graph.definition(source).SerializeToString())
+                    self.assertEqual(done.returncode == 0, works, done.err)
+
     def test_cancelled(self):
         """SRC-070: git ends with its step."""
         for daemon, git in self.each():

@@ -3,9 +3,6 @@
 namespace bk::source {
 
 absl::StatusOr<RemoteAccess> RemoteAccess::Open(const CancelToken& cancel, session::Manager& sessions, const cache::FetchContext& context, const GitIdentifier& id, const Remote& remote) {
-  if (remote.ssh && !id.mount_ssh_sock.empty()) {
-    return Unknown("no SSH key ", Quote(id.mount_ssh_sock), " forwarded from the client (forwarding of ssh agents is not built yet; use https with a token)");
-  }
   BK_TRY(GitCredentials credentials, AskCredentials(cancel, sessions, context.session_ids, id, remote));
   GitSettings settings;
   settings.config = std::move(credentials.config);
@@ -13,10 +10,15 @@ absl::StatusOr<RemoteAccess> RemoteAccess::Open(const CancelToken& cancel, sessi
   settings.protocols = kRemoteProtocols;
   settings.progress = context.progress;
   RemoteAccess out{GitCli(settings)};
-  if (id.known_ssh_hosts.empty()) return out;
-  BK_ASSIGN(out.files_, os::TempDir::Make("git-access-"));
-  settings.known_hosts_file = out.files_.path() + "/known_hosts";
-  BK_RETURN_IF_ERROR(os::WriteFile(settings.known_hosts_file, id.known_ssh_hosts, 0600));
+  if (!id.mount_ssh_sock.empty()) {
+    BK_ASSIGN(out.agent_, session::AgentSocket::Open(cancel, sessions, context.session_ids, id.mount_ssh_sock));
+    settings.ssh_auth_socket = out.agent_->path();
+  }
+  if (!id.known_ssh_hosts.empty()) {
+    BK_ASSIGN(out.files_, os::TempDir::Make("git-access-"));
+    settings.known_hosts_file = out.files_.path() + "/known_hosts";
+    BK_RETURN_IF_ERROR(os::WriteFile(settings.known_hosts_file, id.known_ssh_hosts, 0600));
+  }
   out.git_ = GitCli(std::move(settings));
   return out;
 }

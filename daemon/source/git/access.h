@@ -6,6 +6,7 @@
 
 #include "base/os/file.h"
 #include "daemon/cache/ref.h"
+#include "daemon/session/agent_socket.h"
 #include "daemon/source/git/git_cli.h"
 #include "daemon/source/git/remote.h"
 
@@ -19,6 +20,7 @@ class RemoteAccess {
 
  private:
   explicit RemoteAccess(GitCli git) : git_(std::move(git)) {}
+  std::unique_ptr<session::AgentSocket> agent_;
   os::TempDir files_;
   GitCli git_;
 };

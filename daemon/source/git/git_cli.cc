@@ -116,6 +116,9 @@ absl::Status Drain(const GitCli& git, Channel& channel) {
   return absl::OkStatus();
 }
 
+// A server without shallow fetches, as every plain file server is.
+bool RefusesDepth(std::string_view message) { return message.find("shallow") != std::string_view::npos || message.find("--depth") != std::string_view::npos; }
+
 // git takes its helpers with it when it is asked to end; whoever does not listen is killed.
 void End(os::Process& process) {
   process.KillGroup(SIGTERM);
@@ -189,10 +192,11 @@ absl::StatusOr<std::string> GitCli::Run(const CancelToken& cancel, const std::ve
   return Unknown("git stderr:\n", Redact(std::move(channels[1].all)), ": ", how);
 }
 
-absl::StatusOr<std::string> GitCli::RunRemote(const CancelToken& cancel, const std::vector<std::string>& args) const {
+absl::StatusOr<std::string> GitCli::RunRemote(const CancelToken& cancel, std::vector<std::string> args) const {
   std::chrono::milliseconds pause = kFirstPause;
   for (int attempt = 1;; attempt++) {
     auto out = Run(cancel, args);
+    if (!out.ok() && RefusesDepth(Message(out.status())) && std::erase(args, "--depth=1") > 0) out = Run(cancel, args);
     if (!out.ok() && Message(out.status()).find("returned error: 30") != std::string::npos) {
       return Annotate(out.status(), "the server redirects, and credentials do not go along (name the address that it leads to)");
     }

@@ -45,8 +45,9 @@ class GitCli {
   // stdout of `git ARGS`. Unknown `git stderr:\nTEXT: exit status N`; FailedPrecondition when there is no git program;
   // the cause when cancelled: the group of processes gets SIGTERM, and SIGKILL if it has not ended ten seconds later.
   absl::StatusOr<std::string> Run(const CancelToken& cancel, const std::vector<std::string>& args, Show show = Show::kAll) const;
-  // As Run for what asks a remote: begins anew, three times at most and ever later, when the connection broke.
-  absl::StatusOr<std::string> RunRemote(const CancelToken& cancel, const std::vector<std::string>& args) const;
+  // As Run for what asks a remote: begins anew, three times at most and ever later, when the connection broke; and without
+  // "--depth=1" when the server cannot do that.
+  absl::StatusOr<std::string> RunRemote(const CancelToken& cancel, std::vector<std::string> args) const;
 
   // `text` without the secrets.
   std::string Redact(std::string text) const;

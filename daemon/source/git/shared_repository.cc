@@ -15,8 +15,6 @@ std::string OwnName(const std::string& ref) { return StrCat("refs/buildkit/", Is
 
 bool Tells(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
-// A server without shallow clones (also every plain file server).
-bool RefusesDepth(std::string_view message) { return Tells(message, "shallow") || Tells(message, "--depth"); }
 // A server that hands out only what a ref names.
 bool RefusesObject(std::string_view message) {
   return Tells(message, "not our ref") || Tells(message, "unadvertised object") || Tells(message, "no such remote ref") || Tells(message, "couldn't find remote ref");
@@ -114,16 +112,10 @@ bool SharedRepository::Has(const CancelToken& cancel, const std::string& object)
 
 absl::Status SharedRepository::RunFetch(const CancelToken& cancel, const FetchRequest& request, std::vector<std::string> options, const std::vector<std::string>& refspecs) const {
   const GitCli from = request.from.empty() ? remote_git_ : local_.With([](GitSettings& settings) { settings.protocols = kLocalProtocol; });
-  auto arguments = [&] {
-    std::vector<std::string> args = {"fetch", "--no-tags", "--no-write-fetch-head", "--force"};
-    args.insert(args.end(), options.begin(), options.end());
-    args.push_back("--");
-    args.push_back(request.from.empty() ? remote_.url : request.from);
-    args.insert(args.end(), refspecs.begin(), refspecs.end());
-    return args;
-  };
-  auto run = from.RunRemote(cancel, arguments());
-  if (!run.ok() && std::erase(options, "--depth=1") > 0 && RefusesDepth(Message(run.status()))) run = from.RunRemote(cancel, arguments());
+  options.insert(options.begin(), {"fetch", "--no-tags", "--no-write-fetch-head", "--force"});
+  options.insert(options.end(), {"--", request.from.empty() ? remote_.url : request.from});
+  options.insert(options.end(), refspecs.begin(), refspecs.end());
+  auto run = from.RunRemote(cancel, std::move(options));
   return run.ok() ? absl::OkStatus() : Annotate(run.status(), "failed to fetch remote " + remote_.shown);
 }
 

@@ -15,6 +15,25 @@ ENV = {"PATH": machine.PATH, "HOME": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "G
        "GIT_CONFIG_KEY_1": "safe.directory", "GIT_CONFIG_VALUE_1": "*"}
 
 
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def answers(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+def wait_for(ready, seconds=10):
+    end = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > end:
+            raise AssertionError("a server of the test does not start")
+        time.sleep(0.02)
+
+
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -64,7 +83,7 @@ class GitServer:
 
     def __init__(self):
         self.root = machine.scratch("git")
-        self.requests, self.authorization, self.cut, self.daemon = [], "", 0, None
+        self.requests, self.authorization, self.cut, self.processes = [], "", 0, []
 
     def __enter__(self):
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
@@ -77,9 +96,9 @@ class GitServer:
     def __exit__(self, *args):
         self.server.shutdown()
         self.server.server_close()
-        if self.daemon:
-            self.daemon.terminate()
-            self.daemon.wait(10)
+        for process in self.processes:
+            process.terminate()
+            process.wait(10)
 
     def url(self, name):
         return f"http://{self.host}/{name}/.git"
@@ -91,20 +110,32 @@ class GitServer:
     def shell(self, name, script):
         return subprocess.run(["sh", "-ec", script], cwd=os.path.join(self.root, name), env=ENV, check=True, capture_output=True, text=True).stdout.strip()
 
+    def start(self, *command, env=ENV):
+        self.processes.append(subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+
     def start_daemon(self):
         """The address of git's own server."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.daemon = subprocess.Popen(["git", "daemon", "--export-all", "--reuseaddr", "--listen=127.0.0.1", f"--port={port}", "--base-path=" + self.root], env=ENV,
-                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        end = time.monotonic() + 10
-        while time.monotonic() < end:
-            with socket.socket() as s:
-                if s.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.02)
+        port = free_port()
+        self.start("git", "daemon", "--export-all", "--reuseaddr", "--listen=127.0.0.1", f"--port={port}", "--base-path=" + self.root)
+        wait_for(lambda: answers(port))
         return f"git://127.0.0.1:{port}"
+
+    def start_ssh(self, owner):
+        """A server that lets in one key, and an agent of `owner` that has it: (address, socket of the agent, line for known_hosts)."""
+        port, keys = free_port(), machine.scratch("ssh")
+        os.makedirs("/run/sshd", exist_ok=True)
+        for name in ("host", "user"):
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{keys}/{name}"], check=True)
+        with open(f"{keys}/config", "w") as config:
+            config.write(f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {keys}/host\nAuthorizedKeysFile {keys}/user.pub\nStrictModes no\nUsePAM no\n"
+                         "PasswordAuthentication no\nPermitRootLogin prohibit-password\nPidFile none\n")
+        self.start("/usr/sbin/sshd", "-D", "-f", f"{keys}/config")
+        agent = machine.scratch("agent", owner) + "/socket"
+        self.start(*machine.command_as(owner, ["ssh-agent", "-D", "-a", agent]), env=machine.environment(owner, os.path.dirname(agent), None))
+        wait_for(lambda: answers(port) and os.path.exists(agent))
+        subprocess.run(["ssh-add", "-q", f"{keys}/user"], env=dict(ENV, SSH_AUTH_SOCK=agent), check=True, stderr=subprocess.DEVNULL)
+        with open(f"{keys}/host.pub") as host:
+            return f"ssh://root@127.0.0.1:{port}{self.root}", agent, f"[127.0.0.1]:{port} {host.read()}"
 
     def asked(self):
         """What was asked since the last time, without what it was asked with."""
