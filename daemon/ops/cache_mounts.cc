@@ -133,13 +133,14 @@ absl::StatusOr<cache::MutablePtr> CacheMounts::FindOrMake(const CancelToken& can
 }
 
 void CacheMounts::End(const std::string& key, TreePtr tree) {
-  if (state_.With([&](State&) { return tree->uses > 1 ? (tree->uses--, true) : false; })) return;
+  // Whoever is not the last lets go of the tree under the lock too: the last one's must be the only handle.
+  if (state_.With([&](State&) { return tree->uses > 1 ? (tree->uses--, tree.reset(), true) : false; })) return;
   // The tree is given back within the key's turn: whoever comes next finds it free.
   Turn turn(state_, key);
   bool last = false, dropped = false;
   state_.With([&](State& s) {
     last = --tree->uses == 0;
-    if (!last) return;
+    if (!last) return tree.reset();
     if (auto it = s.shares.find(key); it != s.shares.end() && it->second == tree) s.shares.erase(it);
     dropped = s.dropped.erase(tree->ref->Id()) > 0;
   });

@@ -1,6 +1,7 @@
 #include "client/session/ssh_agent.h"
 
 #include <doctest/doctest.h>
+#include <grpcpp/impl/codegen/service_type.h>
 
 using namespace bk;
 using namespace bk::client;
