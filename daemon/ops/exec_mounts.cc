@@ -11,7 +11,7 @@ namespace {
 constexpr int64_t kNoInput = -1, kNoOutput = -1;
 constexpr char kRoot[] = "/";
 
-// What shows up at one target: the mounts, or nothing (an optional secret that is not there).
+// What shows up at one target: the mounts, or nothing (an optional secret or agent that is not there).
 using Shown = std::optional<std::vector<os::Mount>>;
 
 class Preparer {
@@ -53,7 +53,7 @@ class Preparer {
       case pb::CACHE: return Cache(mount, input);
       case pb::TMPFS: return Tmpfs(mount);
       case pb::SECRET: return Secret(mount);
-      case pb::SSH: return Unimplemented("ssh mounts are not built yet (", mount.dest(), ")");
+      case pb::SSH: return Ssh(mount);
       default: return Unknown("mount type ", TypeName(mount), " not implemented");
     }
   }
@@ -119,6 +119,20 @@ class Preparer {
     return shown;
   }
 
+  absl::StatusOr<Shown> Ssh(const pb::Mount& mount) {
+    if (!mount.has_sshopt()) return Unknown("invalid ssh mount options");
+    const pb::SSHOpt& options = mount.sshopt();
+    auto agent = session::AgentSocket::Open(cancel_, *context_.sessions, context_.fetch.session_ids, options.id(), {options.uid(), options.gid(), options.mode()});
+    if (!agent.ok() && options.optional()) {
+      BK_RETURN_IF_ERROR(cancel_.Check());
+      return Shown();
+    }
+    BK_RETURN_IF_ERROR(agent.status());
+    Shown shown{{{"bind", (*agent)->path(), {"rbind"}}}};
+    out_.agents.push_back(*std::move(agent));
+    return shown;
+  }
+
   absl::StatusOr<Shown> Activate(const cache::Mountable& what, bool readonly) {
     BK_TRY(auto active, what.Mount(cancel_, context_.fetch, readonly));
     Shown shown = active->mounts();
@@ -144,6 +158,7 @@ class Preparer {
 void PreparedMounts::Unmount() {
   active.clear();
   secrets.clear();
+  agents.clear();
   caches.clear();
   scratch.clear();
 }

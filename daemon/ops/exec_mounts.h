@@ -1,6 +1,6 @@
-// The mounts of an exec op: from inputs, caches, secrets and tmpfs to values for the executor, and what becomes an output.
+// The mounts of an exec op: from inputs, caches, secrets, ssh agents and tmpfs to values for the executor, and what becomes an output.
 //
-// Everything is held by PreparedMounts: it gives back mounts, secrets, cache trees and unfinished snapshots on every path.
+// Everything is held by PreparedMounts: it gives back mounts, secrets, sockets, cache trees and unfinished snapshots on every path.
 #pragma once
 
 #include <memory>
@@ -9,6 +9,7 @@
 #include "daemon/ops/cache_mounts.h"
 #include "daemon/ops/ops.h"
 #include "daemon/ops/secret_mount.h"
+#include "daemon/session/agent_socket.h"
 
 namespace bk::ops {
 
@@ -26,6 +27,7 @@ struct PreparedMounts {
   std::vector<cache::MutablePtr> scratch;
   std::vector<CacheMountPtr> caches;
   std::vector<std::unique_ptr<SecretMount>> secrets;
+  std::vector<std::unique_ptr<session::AgentSocket>> agents;
   std::vector<std::unique_ptr<cache::ActiveMount>> active;
 
   // Ends the mounts; the outputs may be committed now.

@@ -4,13 +4,14 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 
 namespace bk::session {
 
-absl::StatusOr<std::unique_ptr<AgentSocket>> AgentSocket::Open(const CancelToken& cancel, Manager& sessions, const std::vector<std::string>& session_ids, const std::string& id) {
+absl::StatusOr<std::unique_ptr<AgentSocket>> AgentSocket::Open(const CancelToken& cancel, Manager& sessions, const std::vector<std::string>& session_ids, const std::string& id, const Access& access) {
   std::shared_ptr<Session> client;
   absl::Status found = Any(cancel, sessions, session_ids, [&](const std::shared_ptr<Session>& session) {
     absl::Status status = session->CheckSshAgent(cancel, id);
@@ -25,9 +26,13 @@ absl::StatusOr<std::unique_ptr<AgentSocket>> AgentSocket::Open(const CancelToken
   if (path.size() >= sizeof address.sun_path) return InvalidArgument("path of a socket is too long: ", Quote(path), " (set a shorter TMPDIR)");
   memcpy(address.sun_path, path.c_str(), path.size() + 1);
   os::UniqueFd listener(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!listener || bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) < 0 || chmod(path.c_str(), 0700) < 0 || listen(listener.get(), 16) < 0) {
+  if (!listener || bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) < 0 || listen(listener.get(), 16) < 0) {
     return ErrnoError(errno, "make a socket for an ssh agent");
   }
+  // The mode last: a change of owner may take bits away.
+  bool own = access.uid == geteuid() && access.gid == getegid();
+  if (!own && chown(path.c_str(), access.uid, access.gid) < 0) return ErrnoError(errno, StrCat("chown of an ssh agent's socket to ", access.uid, ":", access.gid));
+  if (chmod(path.c_str(), access.mode & 0777) < 0) return ErrnoError(errno, "chmod of an ssh agent's socket");
   return std::make_unique<AgentSocket>(cancel, std::move(client), id.empty() ? "default" : id, std::move(dir), std::move(listener));
 }
 

@@ -61,7 +61,7 @@ constexpr Capability kLlb[] = {
     {"exec.mount.tmpfs", true},
     {"exec.mount.tmpfs.size", true},
     {"exec.mount.secret", true},
-    {"exec.mount.ssh", false},
+    {"exec.mount.ssh", true},
     {"exec.mount.cache.content", true},
     {"exec.cgroup", true},
     {"exec.secretenv", true},

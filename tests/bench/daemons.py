@@ -47,16 +47,16 @@ class Own(Daemon):
 
     def memory_mb(self):
         """(sum of Pss of launcher, child, daemon and helpers, VmRSS of the daemon, its VmHWM)."""
-        pss = 0
+        pss, largest = 0, (0, 0)
         for pid in self.pids():
             try:
-                text = open(f"/proc/{pid}/smaps_rollup").read()
+                text, status = open(f"/proc/{pid}/smaps_rollup").read(), open(f"/proc/{pid}/status").read()
             except OSError:
                 continue
             pss += int(re.search(r"^Pss:\s+(\d+)", text, re.M).group(1))
-        status = open(f"/proc/{self.daemon_pid()}/status").read()
-        value = lambda name: int(re.search(name + r":\s+(\d+)", status).group(1)) / 1024
-        return pss / 1024, value("VmRSS"), value("VmHWM")
+            resident, peak = (int(re.search(name + r":\s+(\d+)", status).group(1)) / 1024 for name in ("VmRSS", "VmHWM"))
+            largest = max(largest, (resident, peak))  # the daemon; a launcher is small
+        return pss / 1024, *largest
 
     def first_answer(self):
         """Milliseconds from exec to the first ListWorkers answer; the daemon is ended again."""

@@ -1,5 +1,7 @@
 #include "daemon/source/git/access.h"
 
+#include <unistd.h>
+
 namespace bk::source {
 
 absl::StatusOr<RemoteAccess> RemoteAccess::Open(const CancelToken& cancel, session::Manager& sessions, const cache::FetchContext& context, const GitIdentifier& id, const Remote& remote) {
@@ -11,7 +13,7 @@ absl::StatusOr<RemoteAccess> RemoteAccess::Open(const CancelToken& cancel, sessi
   settings.progress = context.progress;
   RemoteAccess out{GitCli(settings)};
   if (!id.mount_ssh_sock.empty()) {
-    BK_ASSIGN(out.agent_, session::AgentSocket::Open(cancel, sessions, context.session_ids, id.mount_ssh_sock));
+    BK_ASSIGN(out.agent_, session::AgentSocket::Open(cancel, sessions, context.session_ids, id.mount_ssh_sock, {geteuid(), getegid()}));
     settings.ssh_auth_socket = out.agent_->path();
   }
   if (!id.known_ssh_hosts.empty()) {

@@ -282,7 +282,7 @@ TEST_CASE("exec: mounts that make no sense are refused before anything runs") {
   CHECK(text(op) == "secret ID missing from mount options");
   op = Exec();
   AddMount(op, "/s", pb::SSH, -1, -1);
-  CHECK(text(op) == "ssh mounts are not built yet (/s)");
+  CHECK(text(op) == "invalid ssh mount options");
   op = Exec();
   AddMount(op, "/m", pb::BIND, 5, -1);
   CHECK(text(op) == "missing input 5");

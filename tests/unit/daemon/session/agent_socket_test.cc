@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include <cstring>
@@ -43,9 +44,12 @@ std::string Ask(int fd, const std::string& text) {
 TEST_CASE("several programs talk to the agent at once; the socket and all connections end with it") {  // SRC-055, RPC rows of ssh
   testing::FakeSessions sessions;
   sessions.client = std::make_shared<Agent>();
-  auto opened = AgentSocket::Open(CancelToken::Never(), sessions, {"session"}, "known");
+  auto opened = AgentSocket::Open(CancelToken::Never(), sessions, {"session"}, "known", {geteuid(), getegid(), 0741});
   REQUIRE(opened.ok());
   std::string path = (*opened)->path();
+  struct stat st;
+  REQUIRE(stat(path.c_str(), &st) == 0);
+  CHECK((st.st_mode & 07777) == 0741);
   os::UniqueFd a = Connect(path), b = Connect(path);
   CHECK(Ask(a.get(), "one") == "known:one");
   CHECK(Ask(b.get(), "two") == "known:two");
@@ -58,9 +62,9 @@ TEST_CASE("several programs talk to the agent at once; the socket and all connec
 
 TEST_CASE("a client without agents, or without this one") {
   testing::FakeSessions sessions;
-  CHECK(Message(AgentSocket::Open(CancelToken::Never(), sessions, {"session"}, "default").status()) == "no SSH key \"default\" forwarded from the client");
+  CHECK(Message(AgentSocket::Open(CancelToken::Never(), sessions, {"session"}, "default", {}).status()) == "no SSH key \"default\" forwarded from the client");
   sessions.client = std::make_shared<Agent>();
-  CHECK(Message(AgentSocket::Open(CancelToken::Never(), sessions, {"session"}, "x").status()) == "unset ssh forward key x");
+  CHECK(Message(AgentSocket::Open(CancelToken::Never(), sessions, {"session"}, "x", {}).status()) == "unset ssh forward key x");
 }
 
 }  // namespace
