@@ -155,8 +155,8 @@ TEST_CASE("what cannot be decoded says so; text must be UTF-8") {
 TEST_CASE("capabilities that are not built are refused by name") {
   DefinitionWriter writer;
   std::string raw = writer.Source("local://a");
-  (*writer.Metadata(raw).mutable_caps())["exec.mount.ssh"] = true;
-  CHECK(Message(Load(writer.Finish(raw)).status()) == "API capability exec.mount.ssh is not built yet");
+  (*writer.Metadata(raw).mutable_caps())["exec.meta.cdi"] = true;
+  CHECK(Message(Load(writer.Finish(raw)).status()) == "API capability exec.meta.cdi is not built yet");
 }
 
 TEST_CASE("a source policy sees every source, needed or not, before digests are made") {
