@@ -2,6 +2,10 @@
 
 #include <google/protobuf/util/json_util.h>
 #include <re2/re2.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cerrno>
 
 #include "base/digest.h"
 #include "base/os/file.h"
@@ -36,6 +40,17 @@ absl::StatusOr<pb::Definition> DefinitionOf(const Json& input) {
   return definition;
 }
 
+// A socket of an agent that nobody talks to; it lasts as long as the descriptor and its directory.
+absl::StatusOr<os::UniqueFd> BindSocket(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return Internal("the path of a socket is too long: ", path);
+  path.copy(address.sun_path, path.size());
+  os::UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd || bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) < 0) return ErrnoError(errno, "bind " + path);
+  return fd;
+}
+
 }  // namespace
 
 absl::Status ExpectRefusedByDaemon(const Json& input, const std::string& error) {
@@ -47,6 +62,13 @@ absl::Status ExpectRefusedByDaemon(const Json& input, const std::string& error) 
   for (const Json& entitlement : input.value("client_entitlements", Json::array())) {
     options.argv.push_back("--allow");
     options.argv.push_back(entitlement.get<std::string>());
+  }
+  std::vector<os::UniqueFd> agents;
+  for (const Json& id : input.value("session_ssh", Json::array())) {
+    std::string path = StrCat(dir.path(), "/agent", agents.size());
+    BK_TRY(os::UniqueFd agent, BindSocket(path));
+    agents.push_back(std::move(agent));
+    options.argv.insert(options.argv.end(), {"--ssh", id.get<std::string>() + "=" + path});
   }
   options.replace_env = true;
   options.env = {"HOME=" + dir.path(), "DOCKER_CONFIG=" + dir.path(), "PATH=/usr/bin:/bin"};
