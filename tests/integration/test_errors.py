@@ -28,7 +28,7 @@ class Errors(Case):
                 self.check(daemon, {"Dockerfile": f"FROM {self.registry.host}/nosuch\n"}, r"nosuch.*not found")
                 self.check(daemon, {"Dockerfile": f"FROM 127.0.0.1:{registry.free_port()}/down\n"}, r"connection refused|connect")
                 self.check(daemon, {"Dockerfile": f"FROM --platform=linux/s390x {self.base}\nCOPY --chmod=755 foreign /bin/\nRUN [\"foreign\"]\n", "foreign": FOREIGN}, r"s390x.*emulator")
-                self.check(daemon, {"Dockerfile": f"FROM {self.base}\nRUN --mount=type=ssh true\n"}, r"ssh")
+                self.check(daemon, {"Dockerfile": f"FROM {self.base}\nRUN --mount=type=ssh,required true\n"}, r"no SSH key .* forwarded from the client")
 
     def test_wrong_requests(self):
         for user in self.both_users():
