@@ -1,7 +1,7 @@
 // The functions of libcurl that the project calls, each loading the library when it is first called.
 //
-// libcurl brings thirty libraries along; a client that asks no registry for a token, and a daemon that listens already, do
-// without the 4 ms they take to load. One that is not there is an error of every call, not of the program's start.
+// libcurl brings 27 libraries along, which a client that asks no registry for a token and a daemon that begins to listen need
+// not wait for (docs/performance.md). One that is not there is an error of every call, not of the program's start.
 // Thread-safe as libcurl itself.
 #include <curl/curl.h>
 #include <dlfcn.h>

@@ -7,7 +7,7 @@
 #include "absl/time/time.h"
 #include "base/filter.h"
 #include "base/go_parse.h"
-#include "daemon/source/git_url.h"
+#include "base/git_url.h"
 
 namespace bk::control {
 namespace {
@@ -33,7 +33,7 @@ std::optional<std::string> Repository(const Record& record) {
   if (auto source = attrs.find("vcs:source"); source != attrs.end()) return source->second;
   auto context = attrs.find("context");
   if (context == attrs.end()) return std::nullopt;
-  auto url = source::GitUrl::Parse(context->second);
+  auto url = GitUrl::Parse(context->second);
   return url.ok() ? std::optional(url->remote) : std::nullopt;
 }
 

@@ -14,9 +14,7 @@ absl::StatusOr<std::function<absl::Status(pb::SourceOp&)>> Build::PolicyWith(con
   all.insert(all.end(), more.begin(), more.end());
   return [sources = parts_.sources, policy = std::make_shared<const SourcePolicy>(all)](pb::SourceOp& op) {
     // What does not parse is left as it is: the op says what is wrong with it.
-    if (auto source = sources->ForIdentifier(op.identifier()); source.ok()) {
-      if (auto text = (*source)->Canonical(op.identifier()); text.ok()) op.set_identifier(*text);
-    }
+    if (auto text = sources->Canonical(op.identifier()); text.ok()) op.set_identifier(*text);
     return policy->Apply(op);
   };
 }

@@ -276,6 +276,8 @@ HttpClient::HttpClient() : pool_(std::make_unique<Pool>()) {
 
 HttpClient::~HttpClient() = default;
 
+bool IsTransientStatus(int status) { return status == 408 || status == 429 || (status >= 500 && status != 501 && status != 505); }
+
 std::string HttpResponse::Header(const std::string& key) const {
   auto found = headers.find(key);
   return found == headers.end() ? "" : found->second;

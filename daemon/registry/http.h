@@ -1,7 +1,8 @@
 // HTTP/1.1 requests over a pool of libcurl handles, each with its own kept-alive connections.
 //
 // Redirects are followed for reads only, to http and https, never carry credentials to another host and never lead to
-// addresses that only this machine reaches (redirect.h). Proxies come from the environment, except for loopback hosts. HTTP/2 is off: its flow control slows uploads. Thread-safe; calls block.
+// addresses that only this machine reaches (redirect.h). Proxies come from the environment, except for loopback hosts.
+// HTTP/2 is off: its flow control slows uploads. Thread-safe; calls block.
 #pragma once
 
 #include <functional>
@@ -26,6 +27,9 @@ struct HttpResponse {
   std::string body;                                 // empty if a sink took it
   std::string Header(const std::string& key) const;
 };
+
+// Whether the same request may be answered otherwise a little later.
+bool IsTransientStatus(int status);
 
 struct HttpRequest {
   std::string method = "GET";

@@ -40,8 +40,6 @@ std::string ServerErrors(const std::string& body) {
   return out;
 }
 
-bool IsTransient(int status) { return status == 408 || status == 429 || status >= 500; }
-
 }  // namespace
 
 bool IsIndex(const std::string& type) { return type == media_type::kOciIndex || type == media_type::kDockerIndex; }
@@ -52,7 +50,7 @@ absl::Status UnexpectedStatus(std::string_view method, std::string_view url, con
   absl::StatusCode code = absl::StatusCode::kUnknown;
   if (response.status == 404) code = absl::StatusCode::kNotFound;
   if (response.status == 401 || response.status == 403) code = absl::StatusCode::kPermissionDenied;
-  if (IsTransient(response.status)) code = absl::StatusCode::kUnavailable;
+  if (IsTransientStatus(response.status)) code = absl::StatusCode::kUnavailable;
   std::string errors = ServerErrors(response.body);
   return Error(code, "unexpected status from ", method, " request to ", url.substr(0, url.find('?')), ": ", StatusText(response.status),
                errors.empty() ? "" : ": ", errors);
@@ -141,7 +139,7 @@ absl::StatusOr<HttpResponse> Repository::Exchange(const CancelToken& cancel, con
       BK_RETURN_IF_ERROR(learned);
       continue;
     }
-    if (!IsTransient(response->status) || repetitions >= kMaxRepetitions) return response;
+    if (!IsTransientStatus(response->status) || repetitions >= kMaxRepetitions) return response;
     BK_RETURN_IF_ERROR(BackOff(cancel, repetitions++, &*response));
   }
 }

@@ -5,7 +5,7 @@
 #include "base/go_parse.h"
 #include "base/path.h"
 #include "daemon/source/file_name.h"
-#include "daemon/source/git_url.h"
+#include "base/git_url.h"
 
 namespace bk::source {
 namespace {

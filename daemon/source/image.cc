@@ -176,11 +176,6 @@ class ImageSource : public Source {
     return std::make_unique<ImageInstance>(options_, std::move(origin), std::move(image));
   }
 
-  absl::StatusOr<std::string> Canonical(const std::string& identifier) override {
-    BK_TRY(Identifier parsed, ParseIdentifier(identifier, {}));
-    return CanonicalText(parsed);
-  }
-
   absl::StatusOr<ResolvedImage> ResolveImage(const CancelToken& cancel, const cache::FetchContext& context, const std::string& identifier,
                                              const ImageResolveOptions& options) override {
     BK_TRY(SourceReference ref, ReferenceOf(identifier));

@@ -164,13 +164,6 @@ class LocalSource final : public Source {
     if (id == nullptr) return InvalidArgument("invalid local identifier ", request.identifier);
     return std::make_unique<LocalInstance>(options_, *id);
   }
-  absl::StatusOr<std::string> Canonical(const std::string& identifier) override {
-    BK_TRY(Identifier parsed, ParseIdentifier(identifier, {}));
-    return CanonicalText(parsed);
-  }
-  absl::StatusOr<ResolvedImage> ResolveImage(const CancelToken&, const cache::FetchContext&, const std::string& identifier, const ImageResolveOptions&) override {
-    return Unimplemented(identifier, " is not an image");
-  }
 
  private:
   const LocalSourceOptions options_;

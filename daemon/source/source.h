@@ -1,4 +1,4 @@
-// Where trees come from: docker-image://, oci-layout://, local://, http(s)://, later git://, docker-image+blob://.
+// Where trees come from: docker-image://, oci-layout://, local://, git://, http(s)://.
 //
 // An identifier with attributes becomes a SourceInstance, which gives cache keys and, if those miss, a ref (trap 12).
 #pragma once
@@ -68,10 +68,10 @@ class Source {
   virtual ~Source() = default;
   // Checks identifier and attributes; InvalidArgument / Unknown with the reference's texts. Never blocks.
   virtual absl::StatusOr<std::unique_ptr<SourceInstance>> Resolve(const SourceRequest& request) = 0;
-  // Canonical text of an identifier (what a source policy would put in its place).
-  virtual absl::StatusOr<std::string> Canonical(const std::string& identifier) = 0;
   // Metadata without content, for frontends. Unimplemented unless the source is an image store.
-  virtual absl::StatusOr<ResolvedImage> ResolveImage(const CancelToken& cancel, const cache::FetchContext& context, const std::string& identifier, const ImageResolveOptions& options) = 0;
+  virtual absl::StatusOr<ResolvedImage> ResolveImage(const CancelToken&, const cache::FetchContext&, const std::string& identifier, const ImageResolveOptions&) {
+    return Unimplemented(identifier, " is not an image");
+  }
   // What a URL resolves to; downloads it unless it is pinned. Unimplemented unless the source is one of URLs.
   virtual absl::StatusOr<ResolvedHttp> ResolveHttp(const CancelToken&, const cache::FetchContext&, const SourceRequest& request, const std::optional<HttpChecksumRequest>&) {
     return Unimplemented(request.identifier, " is no URL");
@@ -83,6 +83,8 @@ class SourceManager {
  public:
   virtual ~SourceManager() = default;
   virtual absl::StatusOr<Source*> ForIdentifier(const std::string& identifier) = 0;
+  // The one text of all that mean the same (what a source policy is asked about); an error for what does not parse.
+  virtual absl::StatusOr<std::string> Canonical(const std::string& identifier) const = 0;
 };
 
 }  // namespace bk::source

@@ -16,13 +16,6 @@ class UnavailableSource final : public Source {
     BK_TRY(std::string scheme, SchemeOf(request.identifier));
     return Unimplemented("source ", scheme, ":// is not built into this daemon");
   }
-  absl::StatusOr<std::string> Canonical(const std::string& identifier) override {
-    BK_TRY(Identifier parsed, ParseIdentifier(identifier, {}));
-    return CanonicalText(parsed);
-  }
-  absl::StatusOr<ResolvedImage> ResolveImage(const CancelToken&, const cache::FetchContext&, const std::string& identifier, const ImageResolveOptions&) override {
-    return Unimplemented(identifier, " is not an image");
-  }
 };
 
 using Make = std::unique_ptr<Source> (*)(const SourceDependencies&);
@@ -60,6 +53,10 @@ class TableManager final : public SourceManager {
     auto found = sources_.find(scheme);
     if (found == sources_.end()) return NotFound("unknown scheme ", scheme, ": not found");
     return found->second.get();
+  }
+  absl::StatusOr<std::string> Canonical(const std::string& identifier) const override {
+    BK_TRY(Identifier parsed, ParseIdentifier(identifier, {}));
+    return CanonicalText(parsed);
   }
 
  private:

@@ -10,72 +10,91 @@ namespace bk::llb {
 namespace {
 
 using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
 
-void WriteMessage(GoJsonWriter& out, const google::protobuf::Message& message);
+class Writer {
+ public:
+  explicit Writer(bool proto) : proto_(proto) {}
+  std::string Write(const Message& message) {
+    WriteMessage(message);
+    return out_.Take();
+  }
 
-void WriteValue(GoJsonWriter& out, const google::protobuf::Message& message, const FieldDescriptor* field, int index) {
-  const auto* r = message.GetReflection();
+ private:
+  void WriteNumber(int64_t value) { proto_ ? out_.String(std::to_string(value)) : out_.Int(value); }
+  void WriteNumber(uint64_t value) { proto_ ? out_.String(std::to_string(value)) : out_.Uint(value); }
+  void WriteEnum(const FieldDescriptor* field, int number) {
+    const auto* value = proto_ ? field->enum_type()->FindValueByNumber(number) : nullptr;
+    value != nullptr ? out_.String(value->name()) : out_.Int(number);
+  }
+
+  // `index` < 0: a field that is not repeated.
+  void WriteValue(const Message& message, const FieldDescriptor* field, int index) {
+    const auto* r = message.GetReflection();
 #define BK_GET(Type) (index < 0 ? r->Get##Type(message, field) : r->GetRepeated##Type(message, field, index))
-  switch (field->cpp_type()) {
-    case FieldDescriptor::CPPTYPE_INT32: return out.Int(BK_GET(Int32));
-    case FieldDescriptor::CPPTYPE_INT64: return out.Int(BK_GET(Int64));
-    case FieldDescriptor::CPPTYPE_UINT32: return out.Uint(BK_GET(UInt32));
-    case FieldDescriptor::CPPTYPE_UINT64: return out.Uint(BK_GET(UInt64));
-    case FieldDescriptor::CPPTYPE_BOOL: return out.Bool(BK_GET(Bool));
-    case FieldDescriptor::CPPTYPE_ENUM: return out.Int(BK_GET(EnumValue));
-    case FieldDescriptor::CPPTYPE_MESSAGE: return WriteMessage(out, BK_GET(Message));
-    case FieldDescriptor::CPPTYPE_STRING:
-      if (field->type() == FieldDescriptor::TYPE_BYTES) return out.Bytes(BK_GET(String));
-      return out.String(BK_GET(String));
-    default: return out.Null();  // the contract has no floating point
-  }
-#undef BK_GET
-}
-
-void WriteMap(GoJsonWriter& out, const google::protobuf::Message& message, const FieldDescriptor* field) {
-  const auto* r = message.GetReflection();
-  const FieldDescriptor* key = field->message_type()->map_key();
-  std::vector<std::pair<std::string, const google::protobuf::Message*>> entries;
-  for (int i = 0; i < r->FieldSize(message, field); i++) {
-    const google::protobuf::Message& entry = r->GetRepeatedMessage(message, field, i);
-    entries.emplace_back(entry.GetReflection()->GetString(entry, key), &entry);
-  }
-  std::sort(entries.begin(), entries.end());
-  out.BeginObject();
-  for (const auto& [name, entry] : entries) {
-    out.Key(name);
-    WriteValue(out, *entry, field->message_type()->map_value(), -1);
-  }
-  out.EndObject();
-}
-
-// Recursion is bounded by the parser's limit of depth.
-void WriteMessage(GoJsonWriter& out, const google::protobuf::Message& message) {
-  std::vector<const FieldDescriptor*> fields;
-  const auto* r = message.GetReflection();
-  r->ListFields(message, &fields);
-  out.BeginObject();
-  for (const FieldDescriptor* field : fields) {
-    out.Key(field->name());
-    if (field->is_map()) {
-      WriteMap(out, message, field);
-    } else if (field->is_repeated()) {
-      out.BeginArray();
-      for (int i = 0; i < r->FieldSize(message, field); i++) WriteValue(out, message, field, i);
-      out.EndArray();
-    } else {
-      WriteValue(out, message, field, -1);
+    switch (field->cpp_type()) {
+      case FieldDescriptor::CPPTYPE_INT32: return out_.Int(BK_GET(Int32));
+      case FieldDescriptor::CPPTYPE_INT64: return WriteNumber(BK_GET(Int64));
+      case FieldDescriptor::CPPTYPE_UINT32: return out_.Uint(BK_GET(UInt32));
+      case FieldDescriptor::CPPTYPE_UINT64: return WriteNumber(BK_GET(UInt64));
+      case FieldDescriptor::CPPTYPE_BOOL: return out_.Bool(BK_GET(Bool));
+      case FieldDescriptor::CPPTYPE_ENUM: return WriteEnum(field, BK_GET(EnumValue));
+      case FieldDescriptor::CPPTYPE_MESSAGE: return WriteMessage(BK_GET(Message));
+      case FieldDescriptor::CPPTYPE_STRING:
+        if (field->type() == FieldDescriptor::TYPE_BYTES) return out_.Bytes(BK_GET(String));
+        return out_.String(BK_GET(String));
+      default: return out_.Null();  // the contract has no floating point
     }
+#undef BK_GET
   }
-  out.EndObject();
-}
+
+  // Keys of the contract's maps are texts.
+  void WriteMap(const Message& message, const FieldDescriptor* field) {
+    const auto* r = message.GetReflection();
+    const FieldDescriptor* key = field->message_type()->map_key();
+    std::vector<std::pair<std::string, const Message*>> entries;
+    for (int i = 0; i < r->FieldSize(message, field); i++) {
+      const Message& entry = r->GetRepeatedMessage(message, field, i);
+      entries.emplace_back(entry.GetReflection()->GetString(entry, key), &entry);
+    }
+    std::sort(entries.begin(), entries.end());
+    out_.BeginObject();
+    for (const auto& [name, entry] : entries) {
+      out_.Key(name);
+      WriteValue(*entry, field->message_type()->map_value(), -1);
+    }
+    out_.EndObject();
+  }
+
+  // Recursion is bounded by the parser's limit of depth.
+  void WriteMessage(const Message& message) {
+    std::vector<const FieldDescriptor*> fields;
+    const auto* r = message.GetReflection();
+    r->ListFields(message, &fields);
+    if (proto_) std::sort(fields.begin(), fields.end(), [](const FieldDescriptor* a, const FieldDescriptor* b) { return a->index() < b->index(); });
+    out_.BeginObject();
+    for (const FieldDescriptor* field : fields) {
+      out_.Key(proto_ ? field->json_name() : field->name());
+      if (field->is_map()) {
+        WriteMap(message, field);
+      } else if (field->is_repeated()) {
+        out_.BeginArray();
+        for (int i = 0; i < r->FieldSize(message, field); i++) WriteValue(message, field, i);
+        out_.EndArray();
+      } else {
+        WriteValue(message, field, -1);
+      }
+    }
+    out_.EndObject();
+  }
+
+  const bool proto_;  // the form of protojson, else of encoding/json
+  GoJsonWriter out_;
+};
 
 }  // namespace
 
-std::string GoJsonOf(const google::protobuf::Message& message) {
-  GoJsonWriter out;
-  WriteMessage(out, message);
-  return out.Take();
-}
+std::string GoJsonOf(const Message& message) { return Writer(false).Write(message); }
+std::string ProtoJsonOf(const Message& message) { return Writer(true).Write(message); }
 
 }  // namespace bk::llb

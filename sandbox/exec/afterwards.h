@@ -1,7 +1,7 @@
 // What is still to be done after steps that are over: removing what a runtime keeps of them.
 //
 // It waits for a moment without a step, since it would take the processor and the kernel's locks of control groups from the
-// next one: `runc delete` beside a `runc run` costs that 10 ms and more. Never more than a bounded number waits. Thread-safe.
+// next one (docs/performance.md has what that cost). Never more than a bounded number waits. Thread-safe.
 #pragma once
 
 #include <chrono>

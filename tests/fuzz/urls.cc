@@ -2,7 +2,7 @@
 #include "base/go_url.h"
 #include "base/platform.h"
 #include "base/reference.h"
-#include "daemon/source/git_url.h"
+#include "base/git_url.h"
 #include "daemon/source/identifier.h"
 #include "tests/fuzz/input.h"
 
@@ -18,7 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     url->port();
     (void)url->Resolve("../x?y#z").ok();
     RedactCredentials(text);
-    (void)source::GitUrl::From(*url);
+    (void)GitUrl::From(*url);
   }
   if (auto reference = ImageReference::Parse(text); reference.ok()) {
     auto again = ImageReference::Parse(reference->str());
@@ -33,10 +33,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     fuzz::Require(NormalizePlatform(normal) == normal, "a platform is normal after it was normalised", text);
     fuzz::Require(PlatformMatches(normal, normal, false) && PlatformMatches(normal, normal, true), "a platform matches itself", text);
   }
-  source::IsGitTransport(text);
-  if (auto url = source::GitUrl::Parse(text); url.ok()) {
+  IsGitTransport(text);
+  if (auto url = GitUrl::Parse(text); url.ok()) {
     fuzz::Require(!url->subdir.starts_with("..") && url->subdir.find("/../") == std::string::npos, "a subdirectory stays inside", url->subdir);
   }
-  (void)source::GitContext::Parse(text).ok();
+  (void)GitContext::Parse(text).ok();
   return 0;
 }

@@ -48,6 +48,19 @@ class Daemonless(Case):
             self.assertEqual(ran(again.stderr), [])
             self.assert_nothing_runs()
 
+    def test_without_libcurl_only_registries_are_out_of_reach(self):
+        """The library is loaded when it is first called: what needs it says which package is missing."""
+        library = os.path.realpath(subprocess.run("ldconfig -p | grep -o '/.*/libcurl.so.4$' | head -n 1", shell=True, check=True, capture_output=True, text=True).stdout.strip())
+        hidden = ["unshare", "-m", "sh", "-c", f"mount --bind /dev/null {library} && exec \"$@\"", "sh"]
+        for user in self.both_users():
+            env = self.prepare(user)
+            build = lambda text: subprocess.run(hidden + self.argv(user, text), env=env, capture_output=True, text=True, timeout=120)
+            without = build("FROM base\nRUN true\n")
+            self.assertEqual(without.returncode, 0, without.stderr)
+            failed = build(f"FROM {self.registry.host}/base\n")
+            self.assertNotEqual(failed.returncode, 0)
+            self.assertRegex(failed.stderr, r"error: .*libcurl\.so\.4 cannot be loaded \(install the package libcurl4\)")
+
     def test_its_cache_is_listed_and_emptied(self):
         for user in self.both_users():
             env = self.prepare(user)

@@ -87,6 +87,14 @@ class Progress(case.Case):
         _, out = self.terminal(self.context)
         self.assertIn("\x1b[34m", out)
 
+    def test_a_terminal_is_told_how_to_have_a_daemon(self):
+        argv = [os.path.join(machine.bin_dir(), "buildctl"), "--addr", "unix:///nowhere/buildkitd.sock", "du"]
+        code, text = on_a_terminal(argv, self.daemon.env)
+        self.assertNotEqual(code, 0)
+        self.assertRegex(text, r"error: .*no such file or directory\"\nhint: .*buildctl --daemonless")
+        piped = subprocess.run(argv, env=self.daemon.env, capture_output=True, text=True)
+        self.assertRegex(piped.stderr, r"^error: .*\n$")
+
     def test_logs_cannot_steer_the_terminal(self):
         for mode in ("tty", "plain"):
             with self.subTest(mode=mode):

@@ -4,7 +4,7 @@
 
 #include "base/digest.h"
 #include "base/unicode.h"
-#include "daemon/source/git_url.h"
+#include "base/git_url.h"
 
 namespace bk::source {
 namespace {

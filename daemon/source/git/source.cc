@@ -2,7 +2,6 @@
 #include "base/os/file.h"
 #include "daemon/source/git/git.h"
 #include "daemon/source/git/tree.h"
-#include "daemon/source/git_url.h"
 
 namespace bk::source {
 namespace {
@@ -77,13 +76,6 @@ class GitSource final : public Source {
     if (id->signature) return Unimplemented("signatures of git commits are not built yet (leave out git.sig.*)");
     if (!id->bundle.empty()) return Unimplemented("git bundles as a source are not built yet (leave out git.bundle)");
     return std::make_unique<GitInstance>(shared_, *id);
-  }
-  absl::StatusOr<std::string> Canonical(const std::string& identifier) override {
-    BK_TRY(Identifier parsed, ParseIdentifier(identifier, {}));
-    return CanonicalText(parsed);
-  }
-  absl::StatusOr<ResolvedImage> ResolveImage(const CancelToken&, const cache::FetchContext&, const std::string& identifier, const ImageResolveOptions&) override {
-    return Unimplemented(identifier, " is not an image");
   }
 
  private:

@@ -5,7 +5,7 @@
 #include "base/id.h"
 #include "base/os/root_path.h"
 #include "daemon/source/git/submodules.h"
-#include "daemon/source/git_url.h"
+#include "base/git_url.h"
 
 namespace bk::source {
 namespace {

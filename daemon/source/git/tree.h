@@ -7,9 +7,9 @@
 #include <functional>
 #include <string>
 
+#include "base/keyed_lock.h"
 #include "daemon/source/git/access.h"
 #include "daemon/source/git/checkout.h"
-#include "daemon/source/git/keyed_lock.h"
 
 namespace bk::source {
 

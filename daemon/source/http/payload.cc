@@ -7,8 +7,8 @@
 
 #include <algorithm>
 
+#include "base/go_url.h"
 #include "base/os/file.h"
-#include "daemon/source/git_url.h"
 #include "daemon/source/http/key.h"
 
 namespace bk::source::http {

@@ -2,10 +2,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <set>
-
 #include "base/go_url.h"
 #include "base/guarded.h"
+#include "base/keyed_lock.h"
 #include "daemon/source/file_name.h"
 #include "daemon/source/http/date.h"
 #include "daemon/source/http/http.h"
@@ -61,19 +60,15 @@ class Downloads {
 
   const HttpSourceOptions options_;
   http::SessionMemory told_;
-  Guarded<std::set<Digest>> busy_;  // requests that a thread is working on: the next one finds its result
+  KeyedLock requests_;  // one thread works on a request: the next one finds its result
 };
 
 absl::StatusOr<Fetched> Downloads::Fetch(const CancelToken& cancel, const cache::FetchContext& context, const HttpIdentifier& id) {
   const Digest key = http::RequestKeyOf(id);
   auto told = told_.Find(context.session_ids, key);
   if (told && (id.checksum.empty() || id.checksum == told->resolved.digest)) return *std::move(told);
-  CancelCallback wake(cancel, [this] { busy_.Change([](auto&) {}); });
-  bool mine = busy_.WaitThen([&](auto& busy) { return !busy.contains(key) || cancel.cancelled(); }, [&](auto& busy) { return !cancel.cancelled() && busy.insert(key).second; });
-  if (!mine) return cancel.Check();
-  auto fetched = FetchAlone(cancel, context, id);
-  busy_.Change([&](auto& busy) { busy.erase(key); });
-  return fetched;
+  BK_TRY(KeyedLock::Held alone, requests_.Acquire(cancel, key.str()));
+  return FetchAlone(cancel, context, id);
 }
 
 absl::StatusOr<std::string> Downloads::Secret(const CancelToken& cancel, const cache::FetchContext& context, const std::string& name) {
@@ -243,15 +238,6 @@ class HttpSource final : public Source {
   absl::StatusOr<std::unique_ptr<SourceInstance>> Resolve(const SourceRequest& request) override {
     BK_TRY(HttpIdentifier id, Parse(request));
     return std::make_unique<HttpInstance>(&downloads_, std::move(id));
-  }
-
-  absl::StatusOr<std::string> Canonical(const std::string& identifier) override {
-    BK_TRY(Identifier parsed, ParseIdentifier(identifier, {}));
-    return CanonicalText(parsed);
-  }
-
-  absl::StatusOr<ResolvedImage> ResolveImage(const CancelToken&, const cache::FetchContext&, const std::string& identifier, const ImageResolveOptions&) override {
-    return Unimplemented(identifier, " is not an image");
   }
 
   absl::StatusOr<ResolvedHttp> ResolveHttp(const CancelToken& cancel, const cache::FetchContext& context, const SourceRequest& request, const std::optional<HttpChecksumRequest>& checksum) override {

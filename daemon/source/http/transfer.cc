@@ -50,7 +50,6 @@ std::string ValidatorOf(const HttpResponse& head) {
 }  // namespace
 
 std::string StrongTag(const std::string& etag) { return etag.starts_with("W/") ? etag.substr(2) : etag; }
-bool IsTransient(int status) { return status == 408 || status == 429 || (status >= 500 && status != 501 && status != 505); }
 
 Transfer::Transfer(const HttpSourceOptions& options, const HttpIdentifier& id, const cache::FetchContext& context, Headers headers)
     : options_(options),
@@ -65,7 +64,7 @@ absl::StatusOr<HttpResponse> Transfer::Run(const CancelToken& cancel, const std:
   for (int failures = 0, parts = 1;; parts++) {
     auto answer = Once(cancel, if_none_match);
     BK_RETURN_IF_ERROR(cancel.Check());
-    bool again = answer.ok() ? IsTransient(answer->status) : absl::IsUnavailable(answer.status());
+    bool again = answer.ok() ? registry::IsTransientStatus(answer->status) : absl::IsUnavailable(answer.status());
     failures = received_ > most ? 0 : failures + 1;
     most = std::max(most, received_);
     if (!again || failures > kMaxRepetitions || parts >= kMaxParts) return answer;

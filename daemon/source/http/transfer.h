@@ -45,6 +45,5 @@ class Transfer {
 
 // "W/" belongs to the comparison, not to the tag.
 std::string StrongTag(const std::string& etag);
-bool IsTransient(int status);
 
 }  // namespace bk::source::http

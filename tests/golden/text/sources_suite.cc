@@ -1,15 +1,13 @@
 // Git remotes and HTTP addresses as build contexts and sources name them.
 #include "daemon/source/file_name.h"
-#include "daemon/source/git_url.h"
+#include "base/git_url.h"
 #include "daemon/source/identifier.h"
 #include "tests/golden/text/suites.h"
 
 namespace bk::golden::text {
 namespace {
 
-using source::GitContext;
 using source::GitIdentifier;
-using source::GitUrl;
 using source::HttpIdentifier;
 
 constexpr char kGit[] = "git://";
@@ -56,7 +54,7 @@ absl::Status CheckGitUrl(const std::string& url, const Json& expect) {
   auto fragment = [&](bool with_subdir) { return context.ok() ? context->Fragment(with_subdir) : url; };
   Json fragments = {{"ok", context.ok()}, {"with_subdir", fragment(true)}, {"without_subdir", fragment(false)}};
   BK_RETURN_IF_ERROR(ExpectJson("fragment_format", fragments, expect.at("fragment_format")));
-  BK_RETURN_IF_ERROR(ExpectJson("is_git_transport", source::IsGitTransport(url), expect.at("is_git_transport")));
+  BK_RETURN_IF_ERROR(ExpectJson("is_git_transport", IsGitTransport(url), expect.at("is_git_transport")));
   BK_RETURN_IF_ERROR(ExpectText("redacted", RedactCredentials(url), expect.at("redacted").get<std::string>()));
   auto identifier = Identify(kGit + url, {});
   if (expect.contains("source_error")) return ExpectText("source_error", Message(identifier.status()), expect.at("source_error").get<std::string>());

@@ -71,7 +71,7 @@ class CopyDispatcher {
   absl::Status AddSource(const std::string& source);
   absl::Status AddLocal(std::string source);
   absl::Status AddHttp(const std::string& source);
-  absl::Status AddGit(source::GitContext git);
+  absl::Status AddGit(GitContext git);
   absl::Status AddContent(const InlineFile& file);
   // What all copies of the instruction have in common.
   pb::FileActionCopy BaseCopy(std::string source) const;
@@ -174,7 +174,7 @@ absl::Status CopyDispatcher::AddHttp(const std::string& source) {
   return absl::OkStatus();
 }
 
-absl::Status CopyDispatcher::AddGit(source::GitContext git) {
+absl::Status CopyDispatcher::AddGit(GitContext git) {
   if (!copy_.is_add) return InvalidArgument("source can't be a git ref for COPY");
   if (keep_git_dir_ && git.keep_git_dir && *keep_git_dir_ != *git.keep_git_dir) return InvalidArgument("inconsistent keep-git-dir configuration");
   if (git.keep_git_dir) keep_git_dir_ = git.keep_git_dir;

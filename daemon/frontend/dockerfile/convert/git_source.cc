@@ -7,14 +7,14 @@ namespace bk::dockerfile {
 
 absl::StatusOr<std::optional<GitRequest>> ParseGitRequest(const std::string& text) {
   bool is_git = false;
-  auto git = source::GitContext::Parse(text, &is_git);
+  auto git = GitContext::Parse(text, &is_git);
   if (git.ok()) return GitRequest{*std::move(git), text};
   if (is_git) return git.status();
   return std::nullopt;
 }
 
-llb::State GitState(llb::Graph& graph, const source::GitContext& git, std::string name) {
-  std::string url = source::IsGitTransport(git.remote) ? git.remote : "https://" + git.remote;
+llb::State GitState(llb::Graph& graph, const GitContext& git, std::string name) {
+  std::string url = IsGitTransport(git.remote) ? git.remote : "https://" + git.remote;
   std::string identifier = url;
   llb::OpOptions options;
   options.Name(std::move(name));
@@ -24,7 +24,7 @@ llb::State GitState(llb::Graph& graph, const source::GitContext& git, std::strin
     options.caps.insert(cap);
   };
   // One repository has one name, whichever way leads to it.
-  if (auto parsed = source::GitUrl::Parse(url); parsed.ok()) {
+  if (auto parsed = GitUrl::Parse(url); parsed.ok()) {
     url = parsed->remote;
     identifier = parsed->host + CleanPath("/" + parsed->path);
     if (!git.ref.empty() || !git.subdir.empty()) identifier += "#" + git.ref;

@@ -111,7 +111,7 @@ class OneImageSource : public source::Source, public source::SourceManager {
     return this;
   }
   absl::StatusOr<std::unique_ptr<source::SourceInstance>> Resolve(const source::SourceRequest&) override { return Unimplemented("not in this test"); }
-  absl::StatusOr<std::string> Canonical(const std::string& identifier) override { return identifier; }
+  absl::StatusOr<std::string> Canonical(const std::string& identifier) const override { return identifier; }
   absl::StatusOr<source::ResolvedImage> ResolveImage(const CancelToken&, const cache::FetchContext& context, const std::string& identifier, const source::ImageResolveOptions& options) override {
     asked = identifier;
     sessions = context.session_ids;

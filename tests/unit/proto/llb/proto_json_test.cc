@@ -1,7 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "llb/ops.pb.h"
-#include "proto/llb/proto_json_of.h"
+#include "proto/llb/go_json_of.h"
 
 using namespace bk;
 

@@ -1,4 +1,4 @@
-#include "daemon/source/git_url.h"
+#include "base/git_url.h"
 
 #include <re2/re2.h>
 
@@ -6,7 +6,7 @@
 #include "base/path.h"
 #include "base/unicode.h"
 
-namespace bk::source {
+namespace bk {
 namespace {
 
 re2::StringPiece Piece(std::string_view text) { return {text.data(), text.size()}; }
@@ -179,4 +179,4 @@ std::string GitContext::Fragment(bool with_subdir) const {
   return out;
 }
 
-}  // namespace bk::source
+}  // namespace bk

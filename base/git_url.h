@@ -9,7 +9,7 @@
 
 #include "base/go_url.h"
 
-namespace bk::source {
+namespace bk {
 
 struct GitUrl {
   std::string scheme, host, path, remote;  // `remote` is what git gets
@@ -38,4 +38,4 @@ struct GitContext {
   std::string Fragment(bool with_subdir) const;
 };
 
-}  // namespace bk::source
+}  // namespace bk

@@ -5,9 +5,10 @@
 #include <memory>
 #include <string>
 
+#include "base/guarded.h"
 #include "base/semaphore.h"
 
-namespace bk::source {
+namespace bk {
 
 class KeyedLock {
  public:
@@ -39,4 +40,4 @@ class KeyedLock {
   Guarded<std::map<std::string, std::weak_ptr<Semaphore>>> locks_;
 };
 
-}  // namespace bk::source
+}  // namespace bk
