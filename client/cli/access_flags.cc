@@ -1,22 +1,13 @@
 #include "client/cli/access_flags.h"
 
 #include "base/go_parse.h"
+#include "base/split.h"
 #include "base/unicode.h"
 
 namespace bk::client {
 namespace {
 
 constexpr std::string_view kRaw = "raw=";
-
-std::vector<std::string> Split(std::string_view text, char separator) {
-  std::vector<std::string> parts;
-  while (true) {
-    size_t end = text.find(separator);
-    parts.emplace_back(text.substr(0, end));
-    if (end == std::string_view::npos) return parts;
-    text.remove_prefix(end + 1);
-  }
-}
 
 struct TlsEntry {
   std::string host, ca, certificate, key;
@@ -55,12 +46,12 @@ absl::StatusOr<SshAgent> ParseSsh(const std::string& text) {
   agent.id = text.substr(0, equals);
   if (equals == std::string::npos) return agent;
   agent.paths.emplace();
-  for (const std::string& path : Split(std::string_view(text).substr(equals + 1), ',')) {
+  for (std::string_view path : Split(std::string_view(text).substr(equals + 1), ',')) {
     if (!path.starts_with(kRaw)) {
-      agent.paths->push_back(path);
+      agent.paths->emplace_back(path);
       continue;
     }
-    std::string value = path.substr(kRaw.size());
+    std::string_view value = path.substr(kRaw.size());
     auto raw = ParseBool(value);
     if (!raw.ok()) return Annotate(raw.status(), StrCat("invalid value for 'raw': ", value));
     agent.raw = *raw;

@@ -18,13 +18,15 @@ Digest HeadOf(const pb::Definition& definition) {
 
 }  // namespace
 
-WarningSink::WarningSink(frontend::Bridge& bridge, const llb::SourceMap& source) : bridge_(bridge) {
-  if (source.definition != nullptr) vertex_ = HeadOf(*source.definition);
-  source_info_ = SourceInfoOf(source).SerializeAsString();
+void WarningSink::Begin() {
+  begun_ = true;
+  if (source_.definition != nullptr) vertex_ = HeadOf(*source_.definition);
+  source_info_ = SourceInfoOf(source_).SerializeAsString();
   if (source_info_.size() > kMaxSourceInfoBytes) source_info_.clear();
 }
 
 void WarningSink::Found(const Finding& finding) {
+  if (!begun_) Begin();
   const LintRow& row = RowOf(finding.rule);
   solver::WarningEvent warning;
   warning.level = 1;

@@ -9,6 +9,7 @@
 #include "base/go_parse.h"
 #include "base/os/file.h"
 #include "base/os/root_path.h"
+#include "base/split.h"
 #include "base/unicode.h"
 
 namespace bk::source {
@@ -17,25 +18,7 @@ namespace {
 constexpr size_t kMaxGitlinks = 1000;
 constexpr size_t kMaxSubdirParts = 256;
 
-std::vector<std::string> Parts(const std::string& path) {
-  std::vector<std::string> out;
-  for (size_t at = 0; at < path.size();) {
-    size_t end = std::min(path.find('/', at), path.size());
-    if (end > at) out.push_back(path.substr(at, end - at));
-    at = end + 1;
-  }
-  return out;
-}
-
-std::vector<std::string_view> SplitLines(std::string_view text) {
-  std::vector<std::string_view> out;
-  while (!text.empty()) {
-    std::string_view line = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(text.size(), line.size() + 1));
-    if (!line.empty()) out.push_back(line);
-  }
-  return out;
-}
+void AppendPart(std::string& path, std::string_view part) { path.append(path.empty() ? "" : "/").append(part); }
 
 absl::Status NoDirectory(const std::string& subdir, const std::string& part) {
   return Unknown("invalid subdir ", subdir, ": git subpath ", Quote(subdir), " contains non-directory ", Quote(part));
@@ -65,17 +48,20 @@ std::string LiteralPath(const std::string& path) { return ":(top,literal)" + pat
 }  // namespace
 
 absl::StatusOr<std::string> PlanSubdir(const CancelToken& cancel, const GitCli& git, const std::string& object, const std::string& subdir) {
-  std::vector<std::string> parts = Parts(subdir);
+  std::vector<std::string_view> parts = SplitNonEmpty(subdir, '/');
   if (parts.size() > kMaxSubdirParts) return InvalidArgument("invalid subdir ", subdir, ": too deep");
   std::vector<std::string> args = {"ls-tree", "-z", "-t", "--full-tree", object, "--"};
   std::string prefix;
-  for (const std::string& part : parts) args.push_back(prefix += prefix.empty() ? part : "/" + part);
+  for (std::string_view part : parts) {
+    AppendPart(prefix, part);
+    args.push_back(prefix);
+  }
   BK_TRY(std::string listing, git.Run(cancel, args, GitCli::Show::kErrors));
   std::map<std::string, TreeEntry> entries;
   ForEachEntry(listing, [&](std::string path, TreeEntry entry) { entries[std::move(path)] = std::move(entry); });
   prefix.clear();
-  for (const std::string& part : parts) {
-    prefix += prefix.empty() ? part : "/" + part;
+  for (std::string_view part : parts) {
+    AppendPart(prefix, part);
     auto found = entries.find(prefix);
     if (found == entries.end()) return NotThere(subdir, prefix);
     if (found->second.mode == "160000") return prefix;
@@ -114,7 +100,7 @@ absl::Status WriteRepository(const CancelToken& cancel, const GitCli& git, const
   if (IsObjectId(want.ref)) {
     fetch.push_back(handed);
     BK_TRY(std::string tags, git.Run(cancel, {"for-each-ref", "--format=%(refname)", "--points-at", want.object, "refs/tags"}, GitCli::Show::kErrors));
-    for (std::string_view tag : SplitLines(tags)) fetch.push_back(StrCat(tag, ":", tag));
+    for (std::string_view tag : SplitNonEmpty(tags, '\n')) fetch.push_back(StrCat(tag, ":", tag));
   } else {
     fetch.push_back(StrCat(handed, ":", want.ref));
   }
@@ -163,8 +149,8 @@ absl::StatusOr<std::vector<Gitlink>> ListGitlinks(const CancelToken& cancel, con
 absl::Status MoveSubdir(const std::string& from, const std::string& subdir, const std::string& to) {
   BK_TRY(os::RootDir root, os::RootDir::Open(from));
   std::string prefix;
-  for (const std::string& part : Parts(subdir)) {
-    prefix += prefix.empty() ? part : "/" + part;
+  for (std::string_view part : SplitNonEmpty(subdir, '/')) {
+    AppendPart(prefix, part);
     auto st = root.Lstat(prefix);
     if (absl::IsNotFound(st.status())) return NotThere(subdir, prefix);
     BK_RETURN_IF_ERROR(st.status());

@@ -1,5 +1,4 @@
 // keys/sources: identifiers with their attributes as values, and the cache keys of images, layouts, repositories, downloads and local directories. [SRC-050 … SRC-059, SRC-061, SRC-067, SRC-071, SRC-003, SRC-010, SRC-022 … SRC-027, LLB-053, LLB-057 … LLB-063]
-#include <zlib.h>
 
 #include <optional>
 
@@ -11,6 +10,7 @@
 #include "tests/golden/keys/suites.h"
 #include "tests/unit/support/fake_session.h"
 #include "tests/unit/support/git_server.h"
+#include "tests/unit/support/gzip.h"
 #include "tests/unit/support/http_server.h"
 
 namespace bk::golden::keys {
@@ -163,20 +163,6 @@ class GitFixture {
   testing::GitDaemon server_;
 };
 
-std::string Gzip(const std::string& text) {
-  z_stream z{};
-  deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY);
-  std::string out(deflateBound(&z, text.size()) + 64, '\0');
-  z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  z.avail_in = static_cast<uInt>(text.size());
-  z.next_out = reinterpret_cast<Bytef*>(out.data());
-  z.avail_out = static_cast<uInt>(out.size());
-  deflate(&z, Z_FINISH);
-  out.resize(z.total_out);
-  deflateEnd(&z);
-  return out;
-}
-
 // A path is listed itself, or as "/folder/*".
 testing::TestResponse ServeFile(const testing::TestRequest& request) {
   const Json& paths = Files()["paths"];
@@ -188,7 +174,7 @@ testing::TestResponse ServeFile(const testing::TestRequest& request) {
   for (const auto& [key, value] : headers.items()) {
     if (key == "status") response.status = value.get<int>();
     if (key != "status" && key != "body") response.headers.emplace_back(key, value.get<std::string>());
-    if (key == "Content-Encoding") response.body = Gzip(response.body);
+    if (key == "Content-Encoding") response.body = testing::Gzip(response.body);
   }
   return response;
 }

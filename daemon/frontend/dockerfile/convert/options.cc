@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/go_parse.h"
+#include "base/split.h"
 #include "base/unicode.h"
 #include "daemon/frontend/dockerfile/convert/remote_source.h"
 
@@ -16,16 +17,6 @@ using Opts = std::map<std::string, std::string>;
 std::string Get(const Opts& opts, const std::string& key) {
   auto found = opts.find(key);
   return found == opts.end() ? "" : found->second;
-}
-
-std::vector<std::string> Split(std::string_view text, char separator) {
-  std::vector<std::string> parts;
-  while (true) {
-    size_t at = text.find(separator);
-    parts.emplace_back(text.substr(0, at));
-    if (at == std::string_view::npos) return parts;
-    text.remove_prefix(at + 1);
-  }
 }
 
 std::map<std::string, std::string> WithPrefix(const Opts& opts, std::string_view prefix) {
@@ -54,7 +45,7 @@ absl::Status CheckSupported(const Opts& opts) {
 absl::StatusOr<std::vector<Platform>> TargetPlatforms(const std::string& text) {
   std::vector<Platform> platforms;
   if (text.empty()) return platforms;
-  for (const std::string& one : Split(text, ',')) {
+  for (std::string_view one : Split(text, ',')) {
     auto platform = ParsePlatform(one);
     if (!platform.ok()) return Annotate(platform.status(), StrCat("failed to parse target platform ", one));
     platforms.push_back(NormalizePlatform(*std::move(platform)));
@@ -101,7 +92,7 @@ absl::StatusOr<pb::Ulimit> OneUlimit(const std::string& text) {
   if (equals == std::string::npos) return InvalidArgument("invalid ulimit argument: ", text);
   std::string name = text.substr(0, equals), value = text.substr(equals + 1);
   if (!names.contains(name)) return InvalidArgument("invalid ulimit type: ", name);
-  std::vector<std::string> limits = Split(value, ':');
+  std::vector<std::string_view> limits = Split(value, ':');
   if (limits.size() > 2) {
     return InvalidArgument("too many limit value arguments - ", value, ", can only have up to two, `soft[:hard]`");
   }
@@ -131,7 +122,7 @@ absl::StatusOr<std::vector<pb::Ulimit>> Ulimits(const std::string& text) {
 absl::Status CheckCpuset(const std::string& text) {
   constexpr int64_t kMaxCpu = 8192;
   auto number = [](std::string_view word) { return ParseInt(word); };
-  for (const std::string& given : Split(text, ',')) {
+  for (std::string_view given : Split(text, ',')) {
     std::string_view part = TrimSpace(given);
     if (part.empty()) continue;
     size_t dash = part.find('-');
@@ -214,7 +205,7 @@ absl::StatusOr<std::vector<frontend::CacheImport>> CacheImports(const Opts& opts
     }
   }
   if (std::string text = Get(opts, "cache-from"); !text.empty()) {
-    for (const std::string& ref : Split(text, ',')) imports.push_back({"registry", {{"ref", ref}}});
+    for (std::string_view ref : Split(text, ',')) imports.push_back({"registry", {{"ref", std::string(ref)}}});
   }
   return imports;
 }
@@ -282,7 +273,10 @@ absl::StatusOr<BuildOptions> ParseBuildOptions(const Opts& opts, const Platform&
   BK_TRY(out.network, Network(Get(opts, "force-network-mode")));
   if (auto no_cache = opts.find("no-cache"); no_cache != opts.end()) {
     out.no_cache_all = no_cache->second.empty();
-    if (!out.no_cache_all) out.no_cache_stages = Split(no_cache->second, ',');
+    if (!out.no_cache_all) {
+      auto stages = Split(no_cache->second, ',');
+      out.no_cache_stages.assign(stages.begin(), stages.end());
+    }
   }
   BK_RETURN_IF_ERROR(ReadMultiPlatform(opts, out));
   BK_TRY(out.cache_imports, CacheImports(opts));

@@ -3,24 +3,12 @@
 #include <algorithm>
 
 #include "base/go_parse.h"
+#include "base/split.h"
 #include "base/unicode.h"
 #include "daemon/frontend/dockerfile/parse/directive.h"
 
 namespace bk::dockerfile {
 namespace {
-
-// Cut at `separator` into at most `limit` pieces.
-std::vector<std::string_view> Split(std::string_view text, char separator, size_t limit) {
-  std::vector<std::string_view> parts;
-  while (parts.size() + 1 < limit) {
-    size_t at = text.find(separator);
-    if (at == std::string_view::npos) break;
-    parts.push_back(text.substr(0, at));
-    text.remove_prefix(at + 1);
-  }
-  parts.push_back(text);
-  return parts;
-}
 
 // "all", or the names of rules.
 void TakeRules(std::string_view value, bool& all, std::set<std::string, std::less<>>& rules) {
@@ -28,7 +16,7 @@ void TakeRules(std::string_view value, bool& all, std::set<std::string, std::les
   all = all || value == "all";
   if (value == "all") return;
   rules.clear();
-  for (std::string_view name : Split(value, ',', value.size() + 1)) rules.emplace(TrimSpace(name));
+  for (std::string_view name : Split(value, ',')) rules.emplace(TrimSpace(name));
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 #include "base/digest.h"
 #include "daemon/frontend/dockerfile/subrequest/request.h"
 #include "proto/llb/go_json_of.h"
-#include "proto/llb/go_json_of.h"
 
 namespace bk::dockerfile {
 

@@ -3,35 +3,22 @@
 
 #include <doctest/doctest.h>
 #include <sys/stat.h>
-#include <zlib.h>
 
 #include <thread>
 
 #include "base/os/file.h"
 #include "daemon/cache/store.h"
 #include "daemon/source/identifier.h"
+#include "tests/unit/support/gzip.h"
 #include "tests/unit/support/fake_session.h"
 #include "tests/unit/support/http_server.h"
 
 namespace bk::source {
 namespace {
 
+using testing::Gzip;
 using testing::TestRequest;
 using testing::TestResponse;
-
-std::string Gzip(const std::string& text) {
-  z_stream z{};
-  deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY);
-  std::string out(deflateBound(&z, text.size()) + 64, '\0');
-  z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  z.avail_in = static_cast<uInt>(text.size());
-  z.next_out = reinterpret_cast<Bytef*>(out.data());
-  z.avail_out = static_cast<uInt>(out.size());
-  deflate(&z, Z_FINISH);
-  out.resize(z.total_out);
-  deflateEnd(&z);
-  return out;
-}
 
 struct Sink : solver::ProgressSink {
   Guarded<std::vector<solver::StatusEvent>> told;
