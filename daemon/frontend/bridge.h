@@ -67,6 +67,11 @@ struct SourceMetadata {
     std::string requested_checksum;          // of ResolveOptions::http_checksum
   };
   std::optional<Http> http;  // of URLs
+  struct Git {
+    std::string checksum, ref, commit_checksum;  // the commit behind a tag object, if the ref is one
+    std::string commit_object, tag_object;       // with ResolveOptions::git_objects
+  };
+  std::optional<Git> git;
 };
 
 struct WorkerInfo {
@@ -95,6 +100,7 @@ class Bridge {
       std::string algorithm, suffix;  // "sha256"; bytes behind the content
     };
     std::optional<HttpChecksum> http_checksum;  // of URLs
+    bool git_objects = false;  // of repositories: also the commit itself, which is fetched for that
     std::vector<moby::buildkit::v1::sourcepolicy::Policy> source_policies;  // beside the build's
   };
   struct ImageConfig {

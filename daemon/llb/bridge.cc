@@ -124,6 +124,18 @@ absl::StatusOr<frontend::SourceMetadata::Http> BuildBridge::ResolveHttp(const Ca
   return frontend::SourceMetadata::Http{answer->digest.str(), answer->filename, answer->last_modified, answer->checksum.str()};
 }
 
+absl::StatusOr<frontend::SourceMetadata::Git> BuildBridge::ResolveGit(const CancelToken& cancel, const pb::SourceOp& op, const ResolveOptions& options) {
+  BK_TRY(source::Source * source, build_.parts().sources->ForIdentifier(op.identifier()));
+  source::SourceRequest request{op.identifier(), {op.attrs().begin(), op.attrs().end()}, build_.DefaultPlatform()};
+  std::string name = options.log_name.empty() ? "resolve image config for " + RedactCredentials(op.identifier()) : options.log_name;
+  absl::StatusOr<source::ResolvedGit> answer = absl::UnknownError("not resolved");
+  BK_RETURN_IF_ERROR(build_.job().InContext(name, op.SerializeAsString(), [&](solver::OpContext& context) {
+    answer = source->ResolveGit(cancel, {context.SessionIds(), context.Progress()}, request, options.git_objects);
+    return answer.status();
+  }));
+  return frontend::SourceMetadata::Git{answer->checksum, answer->ref, answer->commit_checksum, answer->commit_object, answer->tag_object};
+}
+
 absl::StatusOr<frontend::Bridge::ImageConfig> BuildBridge::ResolveImageConfig(const CancelToken& cancel, const std::string& ref, const ResolveOptions& options) {
   constexpr std::string_view kLayout = "oci-layout://", kImage = "docker-image://";
   std::string_view name = ref;
@@ -170,6 +182,10 @@ absl::StatusOr<frontend::SourceMetadata> BuildBridge::ResolveSourceMeta(const Ca
   if (identifier.starts_with("local://")) return out;
   if (identifier.starts_with("http://") || identifier.starts_with("https://")) {
     BK_ASSIGN(out.http, ResolveHttp(cancel, op, options));
+    return out;
+  }
+  if (identifier.starts_with("git://")) {
+    BK_ASSIGN(out.git, ResolveGit(cancel, op, options));
     return out;
   }
   return Unimplemented("metadata of source ", op.identifier(), " is not built yet");

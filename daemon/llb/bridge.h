@@ -29,6 +29,7 @@ class BuildBridge final : public frontend::Bridge {
   absl::StatusOr<frontend::Result> RunFrontend(const CancelToken& cancel, const frontend::SolveRequest& request);
   absl::StatusOr<source::ResolvedImage> ResolveImage(const CancelToken& cancel, const std::string& identifier, const ResolveOptions& options);
   absl::StatusOr<frontend::SourceMetadata::Http> ResolveHttp(const CancelToken& cancel, const pb::SourceOp& op, const ResolveOptions& options);
+  absl::StatusOr<frontend::SourceMetadata::Git> ResolveGit(const CancelToken& cancel, const pb::SourceOp& op, const ResolveOptions& options);
 
   Build& build_;
 };

@@ -49,6 +49,11 @@ struct ResolvedHttp {
   Digest checksum;                       // what an HttpChecksumRequest asked for
 };
 
+struct ResolvedGit {
+  std::string checksum, ref, commit_checksum;  // the commit behind a tag object, if the ref is one
+  std::string commit_object, tag_object;       // as git stores them, if they were asked for
+};
+
 // A digest of the content with something behind it, as detached signatures are made over.
 struct HttpChecksumRequest {
   std::string algorithm = "sha256";  // or sha384, sha512
@@ -75,6 +80,10 @@ class Source {
   // What a URL resolves to; downloads it unless it is pinned. Unimplemented unless the source is one of URLs.
   virtual absl::StatusOr<ResolvedHttp> ResolveHttp(const CancelToken&, const cache::FetchContext&, const SourceRequest& request, const std::optional<HttpChecksumRequest>&) {
     return Unimplemented(request.identifier, " is no URL");
+  }
+  // What a ref of a repository is; `objects`: the commit is fetched for its text. Unimplemented unless the source is one of repositories.
+  virtual absl::StatusOr<ResolvedGit> ResolveGit(const CancelToken&, const cache::FetchContext&, const SourceRequest& request, bool /*objects*/) {
+    return Unimplemented(request.identifier, " is no repository");
   }
 };
 

@@ -187,6 +187,7 @@ absl::StatusOr<api::ResolveSourceMetaResponse> Forwarder::ResolveSourceMeta(cons
   options.log_name = request.logname();
   options.no_config = request.image().noconfig();
   options.source_policies = {request.sourcepolicies().begin(), request.sourcepolicies().end()};
+  options.git_objects = request.git().returnobject();
   if (request.http().has_checksumrequest()) {
     const api::ChecksumRequest& asked = request.http().checksumrequest();
     static constexpr const char* kAlgorithms[] = {"sha256", "sha384", "sha512"};
@@ -210,6 +211,14 @@ absl::StatusOr<api::ResolveSourceMetaResponse> Forwarder::ResolveSourceMeta(cons
       http.mutable_checksumresponse()->set_digest(metadata.http->requested_checksum);
       http.mutable_checksumresponse()->set_suffix(request.http().checksumrequest().suffix());
     }
+  }
+  if (metadata.git) {
+    api::ResolveSourceGitResponse& git = *response.mutable_git();
+    git.set_checksum(metadata.git->checksum);
+    git.set_ref(metadata.git->ref);
+    git.set_commitchecksum(metadata.git->commit_checksum);
+    git.set_commitobject(metadata.git->commit_object);
+    git.set_tagobject(metadata.git->tag_object);
   }
   return response;
 }

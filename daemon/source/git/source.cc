@@ -45,6 +45,17 @@ class GitInstance final : public SourceInstance {
     return tree->Commit(cancel);
   }
 
+  absl::StatusOr<ResolvedGit> Describe(const CancelToken& cancel, const cache::FetchContext& context, bool objects) {
+    BK_TRY(ResolvedRef resolved, Resolve(cancel, context));
+    ResolvedGit out{resolved.object, resolved.ref, resolved.commit, {}, {}};
+    if (!objects) return out;
+    BK_TRY(Remote remote, Remote::Parse(id_.remote));
+    BK_TRY(RemoteAccess access, RemoteAccess::Open(cancel, *shared_->options.sessions, context, id_, remote));
+    TreeMaker maker(cancel, context, *shared_->options.cache, shared_->remotes, access);
+    BK_RETURN_IF_ERROR(maker.ReadObjects(id_, resolved, remote, out));
+    return out;
+  }
+
  private:
   absl::StatusOr<ResolvedRef> Resolve(const CancelToken& cancel, const cache::FetchContext& context) {
     std::optional<ResolvedRef> known = resolved_.With([](const auto& resolved) { return resolved; });
@@ -70,6 +81,15 @@ class GitSource final : public Source {
  public:
   explicit GitSource(const GitSourceOptions& options) : shared_(std::make_shared<Shared>()) { shared_->options = options; }
   absl::StatusOr<std::unique_ptr<SourceInstance>> Resolve(const SourceRequest& request) override {
+    return Instance(request);
+  }
+  absl::StatusOr<ResolvedGit> ResolveGit(const CancelToken& cancel, const cache::FetchContext& context, const SourceRequest& request, bool objects) override {
+    BK_TRY(std::unique_ptr<GitInstance> instance, Instance(request));
+    return instance->Describe(cancel, context, objects);
+  }
+
+ private:
+  absl::StatusOr<std::unique_ptr<GitInstance>> Instance(const SourceRequest& request) const {
     BK_TRY(Identifier identifier, ParseIdentifier(request.identifier, request.attrs));
     const auto* id = std::get_if<GitIdentifier>(&identifier);
     if (id == nullptr) return InvalidArgument("invalid git identifier ", request.identifier);
@@ -78,7 +98,6 @@ class GitSource final : public Source {
     return std::make_unique<GitInstance>(shared_, *id);
   }
 
- private:
   std::shared_ptr<Shared> shared_;
 };
 

@@ -44,7 +44,7 @@ absl::Status TreeMaker::WithObject(const Remote& remote, const FetchRequest& req
     status = f(repository.git());
     if (status.ok() || !IsDamaged(Message(status))) return status;
   }
-  BK_RETURN_IF_ERROR(Clear(into));
+  if (!into.empty()) BK_RETURN_IF_ERROR(Clear(into));
   BK_TRY(SharedRepository repository, SharedRepository::BeginAnew(cancel_, context_, cache_, remote, git, request));
   return f(repository.git());
 }
@@ -56,6 +56,28 @@ absl::Status TreeMaker::CheckChecksum(const GitIdentifier& id, const std::string
   if (commit == object) return Unknown("expected checksum to match ", id.checksum, ", got ", object);
   if (commit.starts_with(id.checksum)) return absl::OkStatus();
   return Unknown("expected checksum to match ", id.checksum, ", got ", object, " or ", commit);
+}
+
+absl::Status TreeMaker::ReadObjects(const GitIdentifier& id, const ResolvedRef& want, const Remote& remote, ResolvedGit& out) {
+  FetchRequest request;
+  request.want = want;
+  request.asked_ref = id.ref;
+  request.by_commit = id.fetch_by_commit;
+  return WithObject(remote, request, "", [&](const GitCli& git) -> absl::Status {
+    auto read = [&](std::vector<std::string> args) { return git.Run(cancel_, args, GitCli::Show::kNothing); };
+    BK_RETURN_IF_ERROR(CheckChecksum(id, want.object, git));
+    BK_TRY(std::string type, read({"cat-file", "-t", want.object}));
+    type.resize(std::min(type.size(), type.find('\n')));
+    if (type != "commit" && type != "tag") return Unknown("expected commit or tag object, got ", type);
+    out.commit_checksum.clear();
+    if (type == "tag") {
+      BK_TRY(std::string commit, read({"rev-parse", "--verify", "--end-of-options", want.object + "^{commit}"}));
+      out.commit_checksum = commit.substr(0, commit.find('\n'));
+      BK_ASSIGN(out.tag_object, read({"cat-file", "tag", want.object}));
+    }
+    BK_ASSIGN(out.commit_object, read({"cat-file", "commit", type == "tag" ? out.commit_checksum : want.object}));
+    return absl::OkStatus();
+  });
 }
 
 absl::Status TreeMaker::Make(const GitIdentifier& id, const ResolvedRef& want, const Remote& remote, const std::string& into) {

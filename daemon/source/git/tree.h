@@ -10,6 +10,7 @@
 #include "base/keyed_lock.h"
 #include "daemon/source/git/access.h"
 #include "daemon/source/git/checkout.h"
+#include "daemon/source/source.h"
 
 namespace bk::source {
 
@@ -22,10 +23,13 @@ class TreeMaker {
   // Into the empty directory `into`.
   absl::Status Make(const GitIdentifier& id, const ResolvedRef& want, const Remote& remote, const std::string& into);
 
+  // The texts of the wanted commit, and of the tag object that stands before it.
+  absl::Status ReadObjects(const GitIdentifier& id, const ResolvedRef& want, const Remote& remote, ResolvedGit& out);
+
  private:
   struct Part;
   // Runs `f`, which fills `into`, on the remote's repository once it has the wanted object; anew if the repository turns out
-  // to be damaged.
+  // to be damaged. Nothing is cleared away before that when `into` is "".
   absl::Status WithObject(const Remote& remote, const FetchRequest& request, const std::string& into, const std::function<absl::Status(const GitCli&)>& f);
   absl::Status CheckChecksum(const GitIdentifier& id, const std::string& object, const GitCli& git) const;
   absl::Status MakeBundle(const GitIdentifier& id, const FetchRequest& request, const Remote& remote, const std::string& into);

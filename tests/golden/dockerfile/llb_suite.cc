@@ -148,6 +148,7 @@ absl::Status RunLlb(const Json& c, const std::string& dir) {
   if (result.is_map && result.refs.size() != wanted.size()) return Internal("got ", result.refs.size(), " results");
   BK_RETURN_IF_ERROR(ExpectJson("metadata", result.metadata, want.value("metadata", Json::object())));
   BK_RETURN_IF_ERROR(ExpectJson("resolves", bridge.Resolves(), want.value("resolves", Json::array())));
+  BK_RETURN_IF_ERROR(ExpectJson("source metadata requests", bridge.MetadataRequests(), want.value("source_metadata_requests", Json::array())));
   BK_RETURN_IF_ERROR(ExpectJson("forwarded", bridge.Forwarded(), want.value("forwarded", Json::array())));
   if (want.contains("loads")) {
     Json got = Json::array(), loads = want["loads"];

@@ -1,6 +1,7 @@
 #include "tests/golden/dockerfile/stub_bridge.h"
 
 #include <algorithm>
+#include <ctime>
 #include <fstream>
 
 #include "base/reference.h"
@@ -41,7 +42,13 @@ absl::StatusOr<frontend::Result> StubBridge::Solve(const CancelToken&, const fro
   return result;
 }
 
-absl::StatusOr<std::string> StubBridge::ReadFile(const CancelToken&, frontend::Ref& given, const std::string& path, int64_t, int64_t) {
+absl::StatusOr<std::string> StubBridge::ReadFile(const CancelToken&, frontend::Ref& given, const std::string& path, int64_t offset, int64_t length) {
+  BK_TRY(std::string all, WholeFile(given, path));
+  size_t from = std::min(static_cast<size_t>(offset), all.size());
+  return all.substr(from, length < 0 ? std::string::npos : static_cast<size_t>(length));
+}
+
+absl::StatusOr<std::string> StubBridge::WholeFile(frontend::Ref& given, const std::string& path) {
   auto& ref = static_cast<StubRef&>(given);
   ref.was_read = true;
   std::string key = ref.Key() + "|" + path;
@@ -89,6 +96,25 @@ absl::StatusOr<frontend::Bridge::ImageConfig> StubBridge::ResolveImageConfig(con
     return NotFound("no match for platform in manifest: not found");
   }
   return NotFound(ref, ": not found");
+}
+
+absl::StatusOr<frontend::SourceMetadata> StubBridge::ResolveSourceMeta(const CancelToken&, const pb::SourceOp& source, const ResolveOptions& options) {
+  Json attrs = nullptr;
+  for (const auto& [key, value] : source.attrs()) attrs[key] = value;
+  Json asked = {{"attrs", attrs}, {"identifier", source.identifier()}, {"log_name", options.log_name}};
+  if (options.git_objects) asked["git_return_object"] = true;
+  metadata_requests_.push_back(asked);
+  frontend::SourceMetadata out;
+  out.identifier = source.identifier();
+  // "git:COMMIT OBJECT" or "http:LAST-MODIFIED"
+  std::string known = input_.value("source_metadata", Json::object()).value(source.identifier(), "");
+  if (known.starts_with("git:")) out.git.emplace().commit_object = known.substr(4);
+  if (known.starts_with("http:")) {
+    auto& http = out.http.emplace();
+    std::tm parts{};
+    if (strptime(known.c_str() + 5, "%Y-%m-%dT%H:%M:%SZ", &parts) != nullptr) http.last_modified_s = timegm(&parts);
+  }
+  return out;
 }
 
 absl::Status StubBridge::Warn(const Digest& vertex, const solver::WarningEvent& warning) {

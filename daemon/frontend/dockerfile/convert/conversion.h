@@ -10,6 +10,7 @@
 
 #include "base/ignore_pattern.h"
 #include "daemon/frontend/dockerfile/convert/converter.h"
+#include "daemon/frontend/dockerfile/convert/epoch.h"
 #include "daemon/frontend/dockerfile/convert/global_args.h"
 #include "daemon/frontend/dockerfile/convert/stage_state.h"
 
@@ -44,7 +45,8 @@ struct Conversion {
   Linter lint;  // of the file; a stage has that of the command at work
   llb::EnvList global_args;
   ArgumentInfos global_arg_infos;
-  std::optional<int64_t> epoch;
+  std::optional<Epoch> epoch;
+  std::string epoch_text;  // RFC 3339, "" without epoch
   std::optional<pb::ProxyEnv> proxy;
   StageTable stages;
   std::vector<PendingDirectory> pending_directories;
@@ -54,8 +56,6 @@ struct Conversion {
   bool Supports(std::string_view cap) const { return input.supports(cap); }
   // The place of an instruction, for operations made from it.
   llb::SourceLocation LocationOf(const Ranges& ranges) const;
-  // RFC 3339, "" without epoch.
-  std::string EpochText() const;
 };
 
 // Sorted, relative to the tree; none if all of it is needed.

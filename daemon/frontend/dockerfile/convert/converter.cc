@@ -1,7 +1,5 @@
 #include "daemon/frontend/dockerfile/convert/converter.h"
 
-#include <ctime>
-
 #include "base/go_parse.h"
 #include "base/ignore_pattern.h"
 #include "base/path.h"
@@ -34,30 +32,6 @@ void SetPlatformArgs(Conversion& c, const std::string& target) {
     auto given = c.build_args.find(key);
     c.global_args.Set(key, given == c.build_args.end() ? value : given->second);
   }
-}
-
-absl::Status SetEpoch(Conversion& c, const std::vector<Stage>& stages) {
-  constexpr char kKey[] = "SOURCE_DATE_EPOCH";
-  auto given = c.build_args.find(kKey);
-  std::string text = given != c.build_args.end() ? given->second : std::string(c.global_args.Get(kKey).value_or(""));
-  if (text == "context") text.clear();  // files of a client have no common time
-  if (!text.empty()) {
-    auto seconds = ParseInt(text);
-    for (const Stage& stage : stages) {
-      if (!seconds.ok() && EqualFold(stage.head().name, text)) {
-        return Unimplemented("SOURCE_DATE_EPOCH from a stage is not supported: ", Quote(text), " (give the seconds)");
-      }
-    }
-    if (!seconds.ok()) return InvalidArgument("invalid SOURCE_DATE_EPOCH: ", text);
-    constexpr int64_t kYear0 = -62167219200, kYear10000 = 253402300800;
-    if (*seconds < kYear0 || *seconds >= kYear10000) return InvalidArgument("invalid SOURCE_DATE_EPOCH: ", text, ": year outside of range [0,9999]");
-    c.epoch = *seconds;
-    text = std::to_string(*seconds);
-  }
-  // An empty one counts as not given.
-  if (given != c.build_args.end()) text.empty() ? (void)c.build_args.erase(given) : (void)(given->second = text);
-  if (c.global_args.Get(kKey)) text.empty() ? c.global_args.Delete(kKey) : c.global_args.Set(kKey, text);
-  return absl::OkStatus();
 }
 
 std::optional<pb::ProxyEnv> ProxyOf(const std::map<std::string, std::string>& args) {
@@ -270,7 +244,7 @@ absl::StatusOr<Converted> Finish(Conversion& c, StageState* target, const std::s
   out.definition = *std::move(definition);
   out.image = std::move(target->image);
   out.base_image = std::move(target->base_image);
-  out.epoch = c.epoch;
+  if (c.epoch) out.epoch = c.epoch->seconds;
   return out;
 }
 
@@ -290,17 +264,6 @@ llb::SourceLocation Conversion::LocationOf(const Ranges& ranges) const {
   location.map = input.source;
   for (const Range& range : ranges) location.ranges.push_back(RangeToPb(range));
   return location;
-}
-
-std::string Conversion::EpochText() const {
-  if (!epoch) return "";
-  auto seconds = static_cast<std::time_t>(*epoch);
-  std::tm parts{};
-  gmtime_r(&seconds, &parts);
-  char text[64];
-  std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02dZ", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
-                parts.tm_hour, parts.tm_min, parts.tm_sec);
-  return text;
 }
 
 absl::StatusOr<Converted> Convert(const ConvertInput& input) {

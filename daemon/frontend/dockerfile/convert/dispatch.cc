@@ -190,7 +190,7 @@ std::vector<std::string> WithShell(const ImageConfig& image, const std::vector<s
 
 void AddHistory(const Conversion& conversion, StageState& stage, std::string message, Layer layer, bool suffix) {
   HistoryEntry entry;
-  entry.created = conversion.EpochText();
+  entry.created = conversion.epoch_text;
   entry.created_by = std::move(message) + (suffix ? " # buildkit" : "");
   entry.comment = "buildkit.dockerfile.v0";
   entry.empty_layer = layer == Layer::kNone;
@@ -210,8 +210,7 @@ absl::Status DispatchWorkdir(Conversion& conversion, StageState& stage, const st
     std::optional<llb::Owner> owner;
     if (!stage.image.user.empty()) owner = llb::Owner::Parse(stage.image.user);
     std::optional<int64_t> time_ns;
-    // Wraps for years that nanoseconds cannot count, as the reference's does.
-    if (conversion.epoch) time_ns = static_cast<int64_t>(static_cast<uint64_t>(*conversion.epoch) * 1'000'000'000u);
+    if (conversion.epoch) time_ns = conversion.epoch->Nanoseconds();
     const llb::EnvList& env = stage.state->env();
     llb::OpOptions options;
     std::string shown = ShownCommand(conversion.lex, instruction->code, EnvVariables(env));

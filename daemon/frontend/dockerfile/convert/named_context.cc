@@ -163,6 +163,10 @@ absl::StatusOr<bool> Load(Conversion& c, StageState& stage, const NamedContext& 
 
 absl::StatusOr<std::optional<NamedContext>> FindNamedContext(const BuildOptions& options, const std::string& name, const Platform& platform) {
   if (options.named_contexts.empty() || EqualFold(name, "scratch") || EqualFold(name, "context")) return std::nullopt;
+  return LookUpNamedContext(options, name, platform);
+}
+
+absl::StatusOr<std::optional<NamedContext>> LookUpNamedContext(const BuildOptions& options, const std::string& name, const Platform& platform) {
   auto ref = ImageReference::Parse(name);
   if (!ref.ok()) return Annotate(ref.status(), StrCat("invalid context name ", name));
   std::string familiar = ref->familiar();

@@ -23,6 +23,9 @@ struct NamedContext {
 // The context that replaces `name` on `platform`, if there is one. Never "scratch" and "context".
 absl::StatusOr<std::optional<NamedContext>> FindNamedContext(const BuildOptions& options, const std::string& name, const Platform& platform);
 
+// The same without that exception; InvalidArgument for what cannot name a context, also if there is none at all.
+absl::StatusOr<std::optional<NamedContext>> LookUpNamedContext(const BuildOptions& options, const std::string& name, const Platform& platform);
+
 // Asks for what the context needs (an image's configuration, a directory's .dockerignore) and sets the stage's state, and its image
 // unless the context has none. True if it had one. The paths of a directory are decided when the whole file is converted.
 absl::StatusOr<bool> LoadNamedContext(Conversion& conversion, StageState& stage, const NamedContext& context, const std::optional<Platform>& platform);
