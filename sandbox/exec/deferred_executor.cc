@@ -28,4 +28,10 @@ absl::StatusOr<StepExit> DeferredExecutor::Run(const CancelToken& cancel, const 
   return made->Run(cancel, id, root, mounts, process, stdio);
 }
 
+absl::StatusOr<StepExit> DeferredExecutor::Exec(const CancelToken& cancel, const std::string& id, const ProcessSpec& process, const Stdio& stdio) {
+  BK_RETURN_IF_ERROR(Ready());
+  Executor* made = state_.With([](State& state) { return state.made.get(); });
+  return made->Exec(cancel, id, process, stdio);
+}
+
 }  // namespace bk::exec

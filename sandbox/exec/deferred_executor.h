@@ -22,6 +22,7 @@ class DeferredExecutor : public Executor {
   absl::Status Ready();
   absl::StatusOr<StepExit> Run(const CancelToken& cancel, const std::string& id, const std::vector<os::Mount>& root, const std::vector<StepMount>& mounts,
                                const ProcessSpec& process, const Stdio& stdio) override;
+  absl::StatusOr<StepExit> Exec(const CancelToken& cancel, const std::string& id, const ProcessSpec& process, const Stdio& stdio) override;
 
  private:
   struct State {

@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <nlohmann/json.hpp>
+
 #include "base/log.h"
 #include "base/os/file.h"
 #include "sandbox/exec/cgroup.h"
@@ -73,15 +75,29 @@ os::ProcessOptions Runtime::Call(const std::vector<std::string>& arguments) cons
   return options;
 }
 
-os::ProcessOptions Runtime::RunOptions(const std::string& id, const std::string& bundle) const {
+os::ProcessOptions Runtime::RunOptions(const std::string& id, const std::string& bundle, const std::string& pid_file) const {
   std::vector<std::string> arguments = {"run", "--bundle", bundle};
   if (!limits_.pivot_root) arguments.emplace_back("--no-pivot");
   if (!is_crun_) arguments.emplace_back("--keep");
+  if (!pid_file.empty()) arguments.insert(arguments.end(), {"--pid-file", pid_file});
   arguments.push_back(id);
   os::ProcessOptions options = Call(arguments);
   // A daemon that dies takes the runtime along; its thread waits for it, so the signal never comes early.
   options.parent_death_signal = SIGKILL;
   return options;
+}
+
+os::ProcessOptions Runtime::ExecOptions(const std::string& id, const std::string& process_file, const std::string& pid_file) const {
+  os::ProcessOptions options = Call({"exec", "--process", process_file, "--pid-file", pid_file, id});
+  options.parent_death_signal = SIGKILL;
+  return options;
+}
+
+bool Runtime::IsRunning(const std::string& id) const {
+  auto output = os::Run(CancelToken::Never(), Call({"state", id}));
+  if (!output.ok() || !output->status.success()) return false;
+  auto state = nlohmann::json::parse(output->out, nullptr, false);
+  return state.is_object() && state.contains("status") && state["status"] == "running";
 }
 
 void Runtime::Kill(const std::string& id) const { os::Run(CancelToken::Never(), Call({"kill", id, "9"})).IgnoreError(); }

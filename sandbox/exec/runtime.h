@@ -31,8 +31,13 @@ class Runtime {
   // FailedPrecondition with the runtime's words and the fix.
   absl::Status Try(oci::SpecInput spec);
 
-  // `run`: ends when the container did. The caller gives stdio and waits.
-  os::ProcessOptions RunOptions(const std::string& id, const std::string& bundle) const;
+  // `run`: ends when the container did. The caller gives stdio and waits. The first process's id comes into `pid_file`, if
+  // that is not empty.
+  os::ProcessOptions RunOptions(const std::string& id, const std::string& bundle, const std::string& pid_file) const;
+  // `exec` of the process that `process_file` describes; ends when that did.
+  os::ProcessOptions ExecOptions(const std::string& id, const std::string& process_file, const std::string& pid_file) const;
+  // Whether the container's first process has begun and not ended.
+  bool IsRunning(const std::string& id) const;
   void Kill(const std::string& id) const;  // SIGKILL to its first process; does nothing when it is not there
   // Removes what the runtime keeps of it after `run` ended; `force` ends it first.
   void Delete(const std::string& id, bool force) const;

@@ -15,10 +15,12 @@
 #include "base/os/root_path.h"
 #include "sandbox/exec/afterwards.h"
 #include "sandbox/exec/cgroup.h"
+#include "sandbox/exec/containers.h"
 #include "sandbox/exec/leftovers.h"
 #include "sandbox/exec/mount_stubs.h"
-#include "sandbox/exec/output_pump.h"
 #include "sandbox/exec/runtime.h"
+#include "sandbox/exec/runtime_process.h"
+#include "sandbox/exec/step_io.h"
 #include "sandbox/exec/step_mounts.h"
 #include "sandbox/oci/hosts.h"
 #include "sandbox/oci/seccomp_program.h"
@@ -28,6 +30,7 @@ namespace bk::exec {
 namespace {
 
 constexpr std::chrono::milliseconds kKillPause(200), kKillLimit(1500);
+constexpr std::chrono::milliseconds kRunningPause(20);
 
 // Ids become file names and cgroup names.
 absl::Status CheckId(const std::string& id) {
@@ -55,15 +58,34 @@ class Bundle {
     if (!unmounted.ok()) unmounted = os::UnmountAll(rootfs(), true);
     if (!unmounted.ok()) log::Warning("cannot unmount the root of a step", {{"error", Message(unmounted)}});
     unlink((path_ + "/config.json").c_str());
+    unlink(pid_file().c_str());
     rmdir(rootfs().c_str());
     rmdir(path_.c_str());
   }
   const std::string& path() const { return path_; }
   std::string rootfs() const { return path_ + "/rootfs"; }
+  std::string pid_file() const { return path_ + "/pid"; }
 
  private:
   explicit Bundle(std::string path) : path_(std::move(path)) {}
   std::string path_;
+};
+
+// What describes a joining process, and its number, beside the container's bundle.
+class JoinFiles {
+ public:
+  explicit JoinFiles(const std::string& bundle) : base_(StrCat(bundle, "/join-", NewId())) {}
+  JoinFiles(const JoinFiles&) = delete;
+  JoinFiles& operator=(const JoinFiles&) = delete;
+  ~JoinFiles() {
+    unlink(process().c_str());
+    unlink(pid().c_str());
+  }
+  std::string process() const { return base_ + ".json"; }
+  std::string pid() const { return base_ + ".pid"; }
+
+ private:
+  const std::string base_;
 };
 
 // Times that the kernel killed a process of the cgroup for lack of memory; 0 where that cannot be told.
@@ -105,6 +127,39 @@ class RuntimeExecutor : public Executor {
     return exit;
   }
 
+  absl::StatusOr<StepExit> Exec(const CancelToken& cancel, const std::string& id, const ProcessSpec& process, const Stdio& stdio) override {
+    auto found = containers_.Find(id);
+    auto visit = found == nullptr ? nullptr : JoinableContainer::Visit::Begin(std::move(found));
+    if (visit == nullptr) return Unknown("container ", id, " not found");
+    JoinableContainer& container = visit->container();
+    CancelSource ended(cancel);  // by either
+    CancelCallback on_over(container.over(), [&] { ended.Cancel(Unknown("container ", id, " has stopped")); });
+    while (!container.seen_running && !(container.seen_running = runtime_.IsRunning(id))) BK_RETURN_IF_ERROR(ended.token().SleepFor(kRunningPause));
+
+    JoinFiles files(container.bundle());
+    oci::Spec spec = container.spec();
+    BK_RETURN_IF_ERROR(Joining(process, container.bundle() + "/rootfs", spec));
+    BK_RETURN_IF_ERROR(os::WriteFile(files.process(), oci::ProcessJson(spec), 0600));
+    BK_TRY(auto io, StepIo::Make(stdio, process.tty));
+    os::ProcessOptions options = runtime_.ExecOptions(id, files.process(), files.pid());
+    options.fds = io->fds();
+    BK_TRY(os::Process runtime, os::Process::Start(options));
+    BK_TRY(auto running, RuntimeProcess::Make(runtime, files.pid(), io));
+    if (stdio.started) stdio.started(running);
+    absl::Status begun = io->Begin();
+    auto status = begun.ok() ? runtime.Wait(ended.token()) : absl::StatusOr<os::ExitStatus>(begun);
+    if (!status.ok()) {
+      running->Signal(SIGKILL);
+      status = runtime.WaitFor(kKillLimit);
+      if (!status.ok()) runtime.KillGroup(SIGKILL);
+    }
+    io->Stop();
+    BK_RETURN_IF_ERROR(cancel.Check());
+    BK_RETURN_IF_ERROR(begun);
+    BK_RETURN_IF_ERROR(status.status());
+    return StepExit{status->ShellCode(), false};
+  }
+
   oci::SpecInput Input() const {
     oci::SpecInput input;
     input.cgroup_parent = options_.cgroup_parent;
@@ -132,37 +187,54 @@ class RuntimeExecutor : public Executor {
     BK_TRY(oci::Spec spec, oci::MakeSpec(input));
     if (runtime_.is_crun() && spec.seccomp) spec.seccomp_program = oci::SeccompProgram(*spec.seccomp).value_or("");
     BK_RETURN_IF_ERROR(os::WriteFile(bundle.path() + "/config.json", oci::SpecJson(spec), 0600));
-    return RunRuntime(cancel, input.id, bundle, spec.cgroups_path, stdio);
+    return RunRuntime(cancel, input.id, bundle, spec, stdio);
   }
 
-  absl::StatusOr<StepExit> RunRuntime(const CancelToken& cancel, const std::string& id, const Bundle& bundle, const std::string& cgroup_path, const Stdio& stdio) {
-    os::Pipe in, out, err;
-    BK_ASSIGN(in, os::MakePipe());
-    BK_ASSIGN(out, os::MakePipe());
-    BK_ASSIGN(err, os::MakePipe());
-    in.write.Reset();  // without a given stdin the step reads an end at once
-    os::ProcessOptions options = runtime_.RunOptions(id, bundle.path());
-    options.fds = {{stdio.stdin_fd >= 0 ? stdio.stdin_fd : in.read.get(), 0},
-                   {stdio.stdout_fd >= 0 ? stdio.stdout_fd : out.write.get(), 1},
-                   {stdio.stderr_fd >= 0 ? stdio.stderr_fd : err.write.get(), 2}};
+  absl::StatusOr<StepExit> RunRuntime(const CancelToken& cancel, const std::string& id, const Bundle& bundle, const oci::Spec& spec, const Stdio& stdio) {
+    const std::string& cgroup_path = spec.cgroups_path;
+    BK_TRY(auto io, StepIo::Make(stdio, spec.terminal));
+    std::optional<Containers::Entry> joinable;
+    if (stdio.started) joinable.emplace(containers_, id, std::make_shared<JoinableContainer>(bundle.path(), spec));
+    os::ProcessOptions options = runtime_.RunOptions(id, bundle.path(), stdio.started ? bundle.pid_file() : "");
+    options.fds = io->fds();
     BK_TRY(os::Process process, os::Process::Start(options));
-    in.read.Reset();
-    out.write.Reset();
-    err.write.Reset();
-    auto pump = OutputPump::Start(std::move(out.read), std::move(err.read), stdio.output);
-    auto status = pump.ok() ? process.Wait(cancel) : absl::StatusOr<os::ExitStatus>(pump.status());
+    absl::Status begun = stdio.started ? Announce(process, bundle, io, stdio) : absl::OkStatus();
+    if (begun.ok()) begun = io->Begin();
+    auto status = begun.ok() ? process.Wait(cancel) : absl::StatusOr<os::ExitStatus>(begun);
     bool clean = status.ok() && status->signal == 0;
     if (!status.ok()) clean = KillStep(id, process);
     if (!options_.process_sandbox) KillProcessesBelow(bundle.rootfs());
+    joinable.reset();
     StepExit exit;
     if (status.ok()) {
       exit.code = status->ShellCode();
       exit.out_of_memory = exit.code != 0 && !cgroup_path.empty() && host_.cgroup2_alone && OutOfMemoryKills(cgroup_path) > 0;
     }
     Forget(id, cgroup_path, clean);
-    if (pump.ok()) (*pump)->Stop();
+    io->Stop();
     BK_RETURN_IF_ERROR(status.status());
     return exit;
+  }
+
+  static absl::Status Announce(const os::Process& runtime, const Bundle& bundle, const std::shared_ptr<StepIo>& io, const Stdio& stdio) {
+    BK_TRY(auto running, RuntimeProcess::Make(runtime, bundle.pid_file(), io));
+    stdio.started(running);
+    return absl::OkStatus();
+  }
+
+  // The container's process in `spec` becomes the one that joins it.
+  static absl::Status Joining(const ProcessSpec& process, const std::string& rootfs, oci::Spec& spec) {
+    spec.args = process.args;
+    spec.terminal = process.tty;
+    if (!process.env.empty()) spec.env = process.env;
+    if (!process.cwd.empty()) spec.cwd = process.cwd;
+    if (process.user.empty()) return absl::OkStatus();
+    BK_TRY(os::RootDir root, os::RootDir::Open(rootfs));
+    BK_TRY(oci::User user, oci::LookUpUser(root, process.user));
+    spec.uid = user.uid;
+    spec.gid = user.gid;
+    spec.additional_gids = oci::AdditionalGroups(user);
+    return absl::OkStatus();
   }
 
   // Removes what the runtime and the kernel keep of a step that is over. runc takes longer for this than for the next
@@ -200,6 +272,7 @@ class RuntimeExecutor : public Executor {
   const Runtime runtime_;
   const oci::HostFacts host_;
   oci::ResolvConfFiles resolv_conf_;
+  Containers containers_;
   std::optional<Afterwards> afterwards_{std::in_place};
 };
 

@@ -77,6 +77,8 @@ struct SpecInput {
 absl::StatusOr<Spec> MakeSpec(const SpecInput& input);
 // config.json.
 std::string SpecJson(const Spec& spec);
+// Its process alone, for one that joins a container (runc exec --process).
+std::string ProcessJson(const Spec& spec);
 
 // Supplementary groups of the spec: the main group first, unless it is among them anyway.
 std::vector<uint32_t> AdditionalGroups(const User& user);

@@ -51,7 +51,6 @@ void WriteRlimits(GoJsonWriter& w, const std::vector<exec::Ulimit>& limits) {
 }
 
 void WriteProcess(GoJsonWriter& w, const Spec& spec) {
-  w.Key("process");
   w.BeginObject();
   if (spec.terminal) {
     w.Key("terminal");
@@ -204,10 +203,17 @@ void WriteLinux(GoJsonWriter& w, const Spec& spec) {
 
 }  // namespace
 
+std::string ProcessJson(const Spec& spec) {
+  GoJsonWriter w;
+  WriteProcess(w, spec);
+  return w.Take();
+}
+
 std::string SpecJson(const Spec& spec) {
   GoJsonWriter w;
   w.BeginObject();
   Text(w, "ociVersion", spec.version);
+  w.Key("process");
   WriteProcess(w, spec);
   w.Key("root");
   w.BeginObject();
