@@ -51,6 +51,8 @@ class Registry {
   // What the name points at now. Digest references that this process has pulled from the same repository are answered
   // from the content store. NotFound `REF: not found`.
   absl::StatusOr<Descriptor> Resolve(const CancelToken& cancel, const cache::FetchContext& context, const SourceReference& ref);
+  // Size and type of the one blob (else manifest) whose digest `ref` has. NotFound `REF: not found`.
+  absl::StatusOr<Descriptor> FindBlob(const CancelToken& cancel, const cache::FetchContext& context, const SourceReference& ref);
   // Brings one blob or manifest of the image's repository into the content store. Reports "DIGEST" with bytes.
   absl::Status Fetch(const CancelToken& cancel, const cache::FetchContext& context, const SourceReference& ref, const Descriptor& descriptor);
   // Sends what the registry does not have, manifests last. Reports "pushing layers" and "pushing manifest for REF".

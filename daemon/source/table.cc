@@ -1,22 +1,13 @@
 #include "daemon/source/table.h"
 
 #include "daemon/registry/registry.h"
+#include "daemon/source/blob.h"
 #include "daemon/source/git/git.h"
 #include "daemon/source/http/http.h"
 #include "daemon/source/identifier.h"
 
 namespace bk::source {
 namespace {
-
-// A scheme whose identifiers are understood (policies, canonical names) but whose trees cannot be brought in.
-class UnavailableSource final : public Source {
- public:
-  absl::StatusOr<std::unique_ptr<SourceInstance>> Resolve(const SourceRequest& request) override {
-    BK_RETURN_IF_ERROR(ParseIdentifier(request.identifier, request.attrs));
-    BK_TRY(std::string scheme, SchemeOf(request.identifier));
-    return Unimplemented("source ", scheme, ":// is not built into this daemon");
-  }
-};
 
 using Make = std::unique_ptr<Source> (*)(const SourceDependencies&);
 
@@ -26,7 +17,7 @@ std::unique_ptr<Source> OciLayout(const SourceDependencies& d) { return MakeOciL
 std::unique_ptr<Source> Local(const SourceDependencies& d) { return MakeLocalSource({d.sessions, d.cache}); }
 std::unique_ptr<Source> Git(const SourceDependencies& d) { return MakeGitSource({d.sessions, d.cache}); }
 std::unique_ptr<Source> Http(const SourceDependencies& d) { return MakeHttpSource({&d.registry->http(), d.sessions, d.cache}); }
-std::unique_ptr<Source> Unavailable(const SourceDependencies&) { return std::make_unique<UnavailableSource>(); }
+std::unique_ptr<Source> Blob(const SourceDependencies& d) { return MakeBlobSource(ImageOptions(d)); }
 
 struct SourceRow {
   const char* scheme;
@@ -39,8 +30,8 @@ constexpr SourceRow kSources[] = {
     {"git", &Git},
     {"http", &Http},
     {"https", &Http},
-    {"docker-image+blob", &Unavailable},
-    {"oci-layout+blob", &Unavailable},
+    {"docker-image+blob", &Blob},
+    {"oci-layout+blob", &Blob},
 };
 
 class TableManager final : public SourceManager {

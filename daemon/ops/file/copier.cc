@@ -7,6 +7,7 @@
 #include <climits>
 #include <memory>
 
+#include "base/os/copy_bytes.h"
 #include "base/os/file.h"
 #include "base/path.h"
 #include "daemon/ops/file/listing.h"
@@ -45,7 +46,7 @@ absl::Status CopyFile(const CancelToken& cancel, const Entry& source, const Entr
   if (!S_ISREG(st.st_mode)) return Unknown("failed to copy ", source.path, ": it changed while it was copied");
   os::UniqueFd to(openat(target.dir, target.name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode & 0777));
   if (!to) return Failed("open target", target);
-  return Annotate(CopyBytes(cancel, from.get(), to.get(), st.st_size), StrCat("failed to copy ", source.path));
+  return Annotate(os::CopyBytes(cancel, from.get(), to.get(), st.st_size), StrCat("failed to copy ", source.path));
 }
 
 // Sockets become empty files: nobody listens on the copy.
@@ -226,29 +227,6 @@ absl::Status Copier::CopyInfo(const Entry& source, const Entry& target, const st
 
 absl::Status Copier::CopyTimes(const Entry& target, const struct stat& stat) {
   return options_.time_ns ? SetTime(target, options_.time_ns) : SetTimes(target, stat.st_atim, stat.st_mtim);
-}
-
-absl::Status CopyBytes(const CancelToken& cancel, int from, int to, off_t size) {
-  constexpr size_t kPiece = 64 << 20, kBuffer = 64 << 10;
-  off_t copied = 0;
-  while (copied == 0 || copied < size) {
-    BK_RETURN_IF_ERROR(cancel.Check());
-    ssize_t n = copy_file_range(from, nullptr, to, nullptr, kPiece, 0);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && copied > 0) return ErrnoError(errno, "copy file range failed");
-    if (n <= 0) break;  // refused, or 0 as some file systems answer for files that they make up
-    copied += n;
-  }
-  if (copied > 0 && copied >= size) return absl::OkStatus();
-  auto buffer = std::make_unique_for_overwrite<char[]>(kBuffer);
-  while (true) {
-    BK_RETURN_IF_ERROR(cancel.Check());
-    ssize_t n = read(from, buffer.get(), kBuffer);
-    if (n == 0) return absl::OkStatus();
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return ErrnoError(errno, "userspace copy failed");
-    BK_RETURN_IF_ERROR(os::WriteAll(to, std::string_view(buffer.get(), static_cast<size_t>(n))));
-  }
 }
 
 }  // namespace bk::ops::file

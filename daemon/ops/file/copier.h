@@ -73,8 +73,4 @@ class Copier {
   std::vector<Level> levels_;
 };
 
-// All bytes of one regular file of (as far as known) `size` bytes: shared blocks where the file system can, else copied.
-// Both at offset 0.
-absl::Status CopyBytes(const CancelToken& cancel, int from, int to, off_t size);
-
 }  // namespace bk::ops::file

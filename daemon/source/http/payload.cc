@@ -1,8 +1,5 @@
 #include "daemon/source/http/payload.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,9 +11,6 @@
 namespace bk::source::http {
 namespace {
 
-constexpr char kUnnamed[] = "download";             // until the last answer has said the name
-constexpr unsigned kDefaultMode = 0600;
-constexpr int64_t kReserveBytes = 64 << 20;         // left free on the disk: a daemon without room cannot even clean up
 constexpr int64_t kCheckEveryBytes = 16 << 20;
 constexpr size_t kMaxEtagBytes = 1 << 10;
 
@@ -28,26 +22,12 @@ absl::StatusOr<std::unique_ptr<Payload>> Payload::Create(const CancelToken& canc
   std::unique_ptr<Payload> out(new Payload(options, id));
   BK_ASSIGN(out->sha256_, Checksum::Create("sha256"));
   if (!id.checksum.empty() && id.checksum.algorithm() != "sha256") BK_ASSIGN(out->other_, Checksum::Create(id.checksum.algorithm()));
-  BK_RETURN_IF_ERROR(out->Open(cancel, context));
+  BK_ASSIGN(out->file_, SingleFile::Create(cancel, context, *options.cache, "http url " + RedactCredentials(id.url)));
   return out;
 }
 
-absl::Status Payload::Open(const CancelToken& cancel, const cache::FetchContext& context) {
-  cache::NewOptions fresh;
-  fresh.description = "http url " + RedactCredentials(id_.url);
-  BK_ASSIGN(tree_, options_.cache->New(cancel, context, nullptr, fresh));
-  BK_ASSIGN(active_, tree_->Mount(cancel, context, false));
-  BK_ASSIGN(mount_, os::TempMount::Make(active_->mounts()));
-  BK_ASSIGN(dir_, os::Open(mount_.path(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  file_ = os::UniqueFd(openat(dir_.get(), kUnnamed, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kDefaultMode));
-  return file_.get() < 0 ? ErrnoError(errno, "create the file of a download") : absl::OkStatus();
-}
-
 int64_t Payload::Room() const {
-  if (options_.limit_bytes > 0) return options_.limit_bytes - size_bytes_;
-  struct statvfs fs;
-  if (fstatvfs(file_.get(), &fs) < 0) return INT64_MAX;
-  return static_cast<int64_t>(fs.f_bavail) * static_cast<int64_t>(fs.f_frsize) - kReserveBytes;
+  return options_.limit_bytes > 0 ? options_.limit_bytes - size_bytes_ : file_->Room();
 }
 
 absl::Status Payload::Expect(int64_t size_bytes) const {
@@ -67,27 +47,14 @@ absl::Status Payload::Write(std::string_view bytes) {
   sha256_->Update(bytes);
   if (other_) other_->Update(bytes);
   size_bytes_ += static_cast<int64_t>(bytes.size());
-  return os::WriteAll(file_.get(), bytes);
+  return os::WriteAll(file_->fd(), bytes);
 }
 
 absl::Status Payload::Restart() {
   size_bytes_ = 0;
   sha256_->Finish();
   if (other_) other_->Finish();
-  if (ftruncate(file_.get(), 0) < 0 || lseek(file_.get(), 0, SEEK_SET) < 0) return ErrnoError(errno, "truncate the file of a download");
-  return absl::OkStatus();
-}
-
-absl::Status Payload::Finish(const std::string& filename, std::optional<int64_t> mtime) {
-  // Changing the owner takes away bits of the mode, so the mode comes last (chown(2)).
-  if ((id_.uid != 0 || id_.gid != 0) && fchown(file_.get(), static_cast<uid_t>(id_.uid), static_cast<gid_t>(id_.gid)) < 0) {
-    return ErrnoError(errno, StrCat("chown ", filename));
-  }
-  if (fchmod(file_.get(), id_.perm == 0 ? kDefaultMode : static_cast<mode_t>(id_.perm) & 0777) < 0) return ErrnoError(errno, StrCat("chmod ", filename));
-  timespec time{static_cast<time_t>(mtime.value_or(0)), 0};
-  timespec times[2] = {time, time};
-  if (futimens(file_.get(), times) < 0) return ErrnoError(errno, StrCat("set the time of ", filename));
-  if (filename != kUnnamed && renameat(dir_.get(), kUnnamed, dir_.get(), filename.c_str()) < 0) return ErrnoError(errno, StrCat("create ", filename));
+  if (ftruncate(file_->fd(), 0) < 0 || lseek(file_->fd(), 0, SEEK_SET) < 0) return ErrnoError(errno, "truncate the file of a download");
   return absl::OkStatus();
 }
 
@@ -95,14 +62,8 @@ absl::StatusOr<cache::ImmutablePtr> Payload::Commit(const CancelToken& cancel, c
   digest_ = sha256_->Finish();
   const Digest got = other_ ? other_->Finish() : digest_;
   if (!wanted.empty() && got != wanted) return FailedPrecondition("digest mismatch ", got.str(), ": ", wanted.str());
-  BK_RETURN_IF_ERROR(Finish(facts.filename, mtime));
-  file_ = os::UniqueFd();
-  dir_ = os::UniqueFd();
-  mount_ = os::TempMount();
-  active_.reset();
   bool known = !facts.etag.empty() && facts.etag.size() <= kMaxEtagBytes;
-  if (known) BK_RETURN_IF_ERROR(tree_->SetIndex(IndexOf(id_)));
-  BK_TRY(cache::ImmutablePtr ref, tree_->Commit(cancel));
+  BK_TRY(cache::ImmutablePtr ref, file_->Commit(cancel, {facts.filename, id_.perm, id_.uid, id_.gid, mtime.value_or(0)}, known ? IndexOf(id_) : ""));
   if (!known) return ref;
   // The etag last: whoever finds it finds the others too.
   for (auto [key, value] : {std::pair(kDigestValue, digest_.str()), std::pair(kModifiedValue, facts.last_modified), std::pair(kFilenameValue, facts.filename), std::pair(kEtagValue, facts.etag)}) {

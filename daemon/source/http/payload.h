@@ -7,12 +7,11 @@
 #include <optional>
 #include <string>
 
-#include "base/os/mount.h"
-#include "base/os/root_path.h"
 #include "daemon/cache/ref.h"
 #include "daemon/source/http/checksum.h"
 #include "daemon/source/http/http.h"
 #include "daemon/source/identifier.h"
+#include "daemon/source/single_file.h"
 
 namespace bk::source::http {
 
@@ -38,16 +37,11 @@ class Payload {
 
  private:
   Payload(const HttpSourceOptions& options, const HttpIdentifier& id) : options_(options), id_(id) {}
-  absl::Status Open(const CancelToken& cancel, const cache::FetchContext& context);
-  absl::Status Finish(const std::string& filename, std::optional<int64_t> mtime);
   int64_t Room() const;
 
   const HttpSourceOptions& options_;
   const HttpIdentifier& id_;
-  cache::MutablePtr tree_;
-  std::unique_ptr<cache::ActiveMount> active_;
-  os::TempMount mount_;
-  os::UniqueFd dir_, file_;
+  std::unique_ptr<SingleFile> file_;
   std::optional<Checksum> sha256_, other_;  // the other one: of the pinned checksum, if that is no sha256
   Digest digest_;
   int64_t size_bytes_ = 0, checked_bytes_ = 0;

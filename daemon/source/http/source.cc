@@ -5,6 +5,7 @@
 #include "base/go_url.h"
 #include "base/guarded.h"
 #include "base/keyed_lock.h"
+#include "base/os/root_path.h"
 #include "daemon/source/file_name.h"
 #include "daemon/source/http/date.h"
 #include "daemon/source/http/http.h"
@@ -25,7 +26,6 @@ using registry::HttpResponse;
 
 constexpr char kSessionHost[] = "buildkit-session";  // a place of the client, reached through its session
 constexpr size_t kMaxKnown = 16;                     // etags of one request
-constexpr int64_t kMaxOwner = 0xfffffffe;            // the value above means "as it is" (chown(2))
 constexpr size_t kMaxSuffixBytes = 4 << 10;
 
 // Records of earlier downloads of the same request, by etag.
@@ -256,7 +256,7 @@ class HttpSource final : public Source {
     auto* id = std::get_if<HttpIdentifier>(&identifier);
     if (id == nullptr) return InvalidArgument("invalid http identifier ", request.identifier);
     if (id->signature) return Unimplemented("verifying signatures of downloads (http.sig.pubkey) is not built yet");
-    if (id->uid < 0 || id->uid > kMaxOwner || id->gid < 0 || id->gid > kMaxOwner) return InvalidArgument("invalid owner ", id->uid, ":", id->gid, " of a download");
+    BK_RETURN_IF_ERROR(CheckOwner(id->uid, id->gid));
     return std::move(*id);
   }
 
