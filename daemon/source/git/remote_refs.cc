@@ -101,7 +101,7 @@ absl::StatusOr<ResolvedRef> ResolveAnswer(const GitIdentifier& id, const std::st
   if (out.object.empty()) return Unknown("repository does not contain ref ", id.ref, ", output: ", Quote(answer));
   if (!IsObjectId(out.object)) return Unknown("invalid commit sha ", Quote(out.object));
   BK_RETURN_IF_ERROR(CheckSum(id, out.object, peeled));
-  if (!id.keep_git_dir) out.commit = peeled;
+  out.commit = peeled;
   return out;
 }
 
@@ -117,7 +117,7 @@ std::vector<std::string> TagsAt(const std::string& answer, const std::string& ob
 }
 
 std::string GitCacheKey(const GitIdentifier& id, const ResolvedRef& resolved) {
-  std::string key = IsObjectId(resolved.ref) ? resolved.ref : resolved.commit.empty() ? resolved.object : resolved.commit;
+  std::string key = IsObjectId(resolved.ref) ? resolved.ref : id.keep_git_dir || resolved.commit.empty() ? resolved.object : resolved.commit;
   if (id.keep_git_dir) {
     key += ".git";
     if (!resolved.ref.empty()) key += "#" + resolved.ref;

@@ -15,7 +15,7 @@ namespace bk::source {
 struct ResolvedRef {
   std::string ref;     // full name, or the object id itself
   std::string object;  // of a commit, or of a tag object
-  std::string commit;  // behind the tag object, where the tree alone counts; else ""
+  std::string commit;  // behind the tag object; else ""
 };
 
 // What needs no remote to be known: a commit by its id, or one to be fetched as such. nullopt: the remote is to be asked.

@@ -10,15 +10,14 @@
 #include "daemon/source/http/date.h"
 #include "daemon/source/http/http.h"
 #include "daemon/source/http/key.h"
-#include "daemon/source/http/memory.h"
 #include "daemon/source/http/payload.h"
 #include "daemon/source/http/transfer.h"
+#include "daemon/source/session_memory.h"
 
 namespace bk::source {
 namespace {
 
 using http::Facts;
-using http::Fetched;
 using http::Headers;
 using http::Payload;
 using http::Resolved;
@@ -27,6 +26,12 @@ using registry::HttpResponse;
 constexpr char kSessionHost[] = "buildkit-session";  // a place of the client, reached through its session
 constexpr size_t kMaxKnown = 16;                     // etags of one request
 constexpr size_t kMaxSuffixBytes = 4 << 10;
+
+// A download with the record that holds it.
+struct Fetched {
+  Resolved resolved;
+  cache::ImmutablePtr ref;
+};
 
 // Records of earlier downloads of the same request, by etag.
 using Known = std::map<std::string, cache::ImmutablePtr>;
@@ -46,7 +51,7 @@ class Downloads {
   // The same for a frontend: the build will get what it is told.
   absl::StatusOr<Fetched> Tell(const CancelToken& cancel, const cache::FetchContext& context, const HttpIdentifier& id) {
     BK_TRY(Fetched fetched, Fetch(cancel, context, id));
-    told_.Remember(cancel, context.session_ids, http::RequestKeyOf(id), fetched);
+    told_.Remember(cancel, context.session_ids, http::RequestKeyOf(id).str(), fetched);
     return fetched;
   }
 
@@ -59,15 +64,15 @@ class Downloads {
   std::optional<cache::ImmutablePtr> AskHead(const CancelToken& cancel, const HttpIdentifier& id, Headers headers, const Known& known);
 
   const HttpSourceOptions options_;
-  http::SessionMemory told_;
+  SessionMemory<Fetched> told_;
   KeyedLock requests_;  // one thread works on a request: the next one finds its result
 };
 
 absl::StatusOr<Fetched> Downloads::Fetch(const CancelToken& cancel, const cache::FetchContext& context, const HttpIdentifier& id) {
-  const Digest key = http::RequestKeyOf(id);
+  const std::string key = http::RequestKeyOf(id).str();
   auto told = told_.Find(context.session_ids, key);
   if (told && (id.checksum.empty() || id.checksum == told->resolved.digest)) return *std::move(told);
-  BK_TRY(KeyedLock::Held alone, requests_.Acquire(cancel, key.str()));
+  BK_TRY(KeyedLock::Held alone, requests_.Acquire(cancel, key));
   return FetchAlone(cancel, context, id);
 }
 
