@@ -153,7 +153,7 @@ absl::Status Daemon::Rooms::ListenForTraces() {
 
 absl::Status Daemon::Rooms::MakeEngine() {
   registry = std::make_unique<registry::Registry>(registry::Registry::Options{.hosts = HostConfigsOf(config), .sessions = &sessions, .content = &store->content()});
-  sources = source::MakeSourceManager({.registry = registry.get(), .sessions = &sessions, .cache = &store->manager(), .content = &store->content()});
+  sources = source::MakeSourceManager({.registry = registry.get(), .sessions = &sessions, .cache = &store->manager(), .content = &store->content(), .known = &store->known()});
   if (config.oci.max_parallelism > 0) parallelism = std::make_unique<Semaphore>(config.oci.max_parallelism);
   BK_TRY(std::string worker_id, WorkerId(config.root));
   ops = ops::MakeOpFactory({.cache = &store->manager(),

@@ -154,7 +154,7 @@ absl::StatusOr<std::vector<UsageRecord>> Manager::DiskUsage(const CancelToken& c
 absl::Status Manager::Prune(const CancelToken& cancel, const std::vector<PruneOptions>& passes, const std::function<void(const UsageRecord&)>& removed) {
   for (const PruneOptions& options : passes) BK_RETURN_IF_ERROR(PrunePass(cancel, options, removed));
   if (!std::any_of(passes.begin(), passes.end(), WantsEverythingGone)) return SweepContent(kSweepAgeSeconds);
-  BK_RETURN_IF_ERROR(leases_->DropAll(lease::kImagePrefix));
+  for (const char* kept : {lease::kImagePrefix, lease::kKnownPrefix}) BK_RETURN_IF_ERROR(leases_->DropAll(kept));
   auto alone = content_->TryKeepUsesAway();
   return SweepContent(alone.owns_lock() ? 0 : kSweepAgeSeconds);
 }

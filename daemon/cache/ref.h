@@ -25,7 +25,11 @@ struct FetchContext {
   std::vector<std::string> session_ids;
   solver::VertexProgress progress;
   std::shared_ptr<content::Arrival> arrival = nullptr;  // of the one blob that is fetched; null: nobody
+  bool offline = false;  // no connection may be made: sources answer from what this machine has
 };
+
+// For whoever would make a connection that a context forbids.
+inline absl::Status Offline(std::string_view what) { return FailedPrecondition("offline: ", what); }
 
 // Brings the blob `descriptor` into the content store (verified). Kept by lazy refs.
 using BlobFetcher = std::function<absl::Status(const CancelToken&, const FetchContext&, const Descriptor& descriptor)>;

@@ -64,6 +64,8 @@ class DiskStore : public Store {
     BK_ASSIGN(content_, content::ContentStore::Open(options.root + "/content"));
     leases_ = std::make_unique<lease::Leases>(db_.get());
     BK_RETURN_IF_ERROR(leases_->Load());
+    known_ = std::make_unique<KnownValues>(db_.get(), leases_.get());
+    BK_RETURN_IF_ERROR(known_->Load());
     BK_ASSIGN(choice_, snapshotter::MakeDriver(options.snapshotter, options.root + "/snapshots"));
     manager_ = std::make_unique<Manager>(db_.get(), content_.get(), leases_.get(), choice_.driver.get(), options.root);
     BK_RETURN_IF_ERROR(manager_->Recover());
@@ -76,6 +78,7 @@ class DiskStore : public Store {
   content::ContentStore& content() override { return *content_; }
   lease::Leases& leases() override { return *leases_; }
   solver::CacheKeyStorage& keys() override { return *keys_; }
+  KnownValues& known() override { return *known_; }
   std::string snapshotter_name() const override { return choice_.driver->Name(); }
   std::string snapshotter_reason() const override { return choice_.reason; }
 
@@ -92,6 +95,7 @@ class DiskStore : public Store {
   std::unique_ptr<meta::Database> db_;
   std::unique_ptr<content::ContentStore> content_;
   std::unique_ptr<lease::Leases> leases_;
+  std::unique_ptr<KnownValues> known_;
   snapshotter::DriverChoice choice_;
   std::unique_ptr<KeyPersister> persister_;
   std::unique_ptr<solver::MemoryCacheKeyStorage> keys_;

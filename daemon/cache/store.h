@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "daemon/cache/known_values.h"
 #include "daemon/cache/ref.h"
 #include "daemon/solver/cache_storage.h"
 #include "snapshotter/content/content_store.h"
@@ -29,6 +30,7 @@ class Store {
   virtual content::ContentStore& content() = 0;
   virtual lease::Leases& leases() = 0;
   virtual solver::CacheKeyStorage& keys() = 0;
+  virtual KnownValues& known() = 0;
   virtual std::string snapshotter_name() const = 0;
   virtual std::string snapshotter_reason() const = 0;
 };

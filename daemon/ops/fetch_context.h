@@ -6,6 +6,6 @@
 
 namespace bk::ops {
 
-inline cache::FetchContext FetchOf(const solver::OpContext& context) { return {context.SessionIds(), context.Progress()}; }
+inline cache::FetchContext FetchOf(const solver::OpContext& context) { return {context.SessionIds(), context.Progress(), nullptr, context.Offline()}; }
 
 }  // namespace bk::ops

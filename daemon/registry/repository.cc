@@ -61,6 +61,7 @@ absl::Status UnexpectedStatus(const HttpRequest& request, const HttpResponse& re
 }
 
 absl::StatusOr<Repository> Repository::Open(Registry& registry, const std::string& locator, const cache::FetchContext& context, bool push, bool insecure) {
+  if (context.offline) return cache::Offline(StrCat("registry ", locator.substr(0, locator.find('/')), " may not be asked for ", locator));
   Repository out(&registry);
   size_t slash = locator.find('/');
   if (slash == std::string::npos || slash + 1 == locator.size()) return InvalidArgument("invalid reference: no repository in ", Quote(locator));

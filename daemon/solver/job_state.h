@@ -1,6 +1,8 @@
 // A build as the solver keeps it: what it said so far, for clients that watch from the beginning; internal to the solver.
 #pragma once
 
+#include <atomic>
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_set>
@@ -51,6 +53,8 @@ struct JobState {
   SolverState* solver = nullptr;
   std::shared_ptr<EventLog> events = std::make_shared<EventLog>();
   Guarded<std::string> session;
+  std::atomic<bool> offline{false};
+  Guarded<std::map<Digest, std::vector<std::string>>> pins;  // what its sources resolved to, by vertex
   // Scheduler's: everything the build may need.
   std::unordered_set<VertexNode*> vertices;
 };

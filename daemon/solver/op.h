@@ -31,6 +31,8 @@ class OpContext {
   virtual ~OpContext() = default;
   // Sessions of all jobs that want this vertex now, oldest first (any live one may serve secrets, credentials, files).
   virtual std::vector<std::string> SessionIds() const = 0;
+  // Whether every one of them may use only what this machine has: no connection is made for their sources.
+  virtual bool Offline() const { return false; }
   virtual VertexProgress Progress() const = 0;
 };
 

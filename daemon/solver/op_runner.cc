@@ -46,6 +46,7 @@ absl::StatusOr<CacheMapPtr> RunCacheMap(const CancelToken& cancel, SharedOp& op,
   // Only sources do something that a user should see.
   absl::Status status = feed->vertex().inputs.empty() ? feed->Around(work) : work();
   if (!status.ok()) return feed->Named(Annotate(status, "failed to load cache key"));
+  if (!map->pins.empty()) feed->Pin(map->pins);
   return map;
 }
 

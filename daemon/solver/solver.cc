@@ -101,21 +101,30 @@ std::string Job::session() const {
   return state_->session.With([](const std::string& session) { return session; });
 }
 
+void Job::SetOffline(bool offline) { state_->offline = offline; }
+
+std::map<Digest, std::vector<std::string>> Job::Pins() const {
+  return state_->pins.With([](const auto& pins) { return pins; });
+}
+
 absl::StatusOr<ResultPtr> Job::Build(const CancelToken& cancel, const Edge& edge) { return state_->solver->scheduler().Build(cancel, state_, edge); }
 
 absl::Status Job::InContext(const std::string& name, const std::string& id, const std::function<absl::Status(OpContext&)>& f) {
   class Context : public OpContext {
    public:
-    Context(std::string session, std::shared_ptr<EventLog> events, Digest vertex) : session_(std::move(session)), progress_(std::move(events), std::move(vertex)) {}
+    Context(std::string session, bool offline, std::shared_ptr<EventLog> events, Digest vertex)
+        : session_(std::move(session)), offline_(offline), progress_(std::move(events), std::move(vertex)) {}
     std::vector<std::string> SessionIds() const override { return session_.empty() ? std::vector<std::string>() : std::vector<std::string>{session_}; }
+    bool Offline() const override { return offline_; }
     VertexProgress Progress() const override { return progress_; }
 
    private:
-    std::string session_;
+    const std::string session_;
+    const bool offline_;
     VertexProgress progress_;
   };
   VertexEvent event{DigestOf(id.empty() ? name : id), {}, name, false, NowNs(), 0, "", {}};
-  Context context(session(), state_->events, event.digest);
+  Context context(session(), state_->offline, state_->events, event.digest);
   state_->events->Vertex(event);
   absl::Status status = f(context);
   event.completed_ns = NowNs();

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -24,6 +25,10 @@ class Job {
   const std::string& id() const;
   void SetSession(const std::string& session_id);
   std::string session() const;
+  // Before the first Build: see OpContext::Offline.
+  void SetOffline(bool offline);
+  // CacheMap::pins of the vertices that have some, as far as they are known by now.
+  std::map<Digest, std::vector<std::string>> Pins() const;
 
   // The result of `edge`; runs what the cache does not know. Several calls at once are fine.
   absl::StatusOr<ResultPtr> Build(const CancelToken& cancel, const Edge& edge);

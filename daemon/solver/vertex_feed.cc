@@ -34,6 +34,7 @@ void VertexFeed::AddJob(const std::shared_ptr<JobState>& job) {
     if (std::find(s.jobs.begin(), s.jobs.end(), job) != s.jobs.end()) return;
     job->events->Add(Describe());
     for (const ProgressEventPtr& event : s.said) job->events->Add(event);
+    if (!s.pins.empty()) job->pins.With([&](auto& pins) { pins[vertex_->digest] = s.pins; });
     s.jobs.push_back(job);
   });
 }
@@ -49,6 +50,17 @@ std::vector<std::string> VertexFeed::SessionIds() const {
     if (!id.empty() && std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(std::move(id));
   }
   return ids;
+}
+
+bool VertexFeed::Offline() const {
+  return state_.With([](const State& s) { return !s.jobs.empty() && std::all_of(s.jobs.begin(), s.jobs.end(), [](const auto& job) { return job->offline.load(); }); });
+}
+
+void VertexFeed::Pin(const std::vector<std::string>& pins) {
+  state_.With([&](State& s) {
+    s.pins = pins;
+    for (const auto& job : s.jobs) job->pins.With([&](auto& known) { known[vertex_->digest] = pins; });
+  });
 }
 
 void VertexFeed::Tell(State& s, ProgressEvent event) {

@@ -23,6 +23,9 @@ class VertexFeed : public std::enable_shared_from_this<VertexFeed> {
   void RemoveJob(const JobState* job);
   // Of the builds that want the vertex now, in the order they came.
   std::vector<std::string> SessionIds() const;
+  bool Offline() const;  // all of them
+  // What the vertex resolved to, for all builds that want it or will.
+  void Pin(const std::vector<std::string>& pins);
   void Say(ProgressEvent event);
   // Work that is told after the vertex ended (a layer that is pulled when a later step needs it) opens it once more, until
   // the last piece of such work ends, so that its time is seen.
@@ -39,6 +42,7 @@ class VertexFeed : public std::enable_shared_from_this<VertexFeed> {
   struct State {
     std::vector<std::shared_ptr<JobState>> jobs;
     std::vector<ProgressEventPtr> said;
+    std::vector<std::string> pins;
     int running = 0;             // Around
     std::set<std::string> open;  // pieces of work
     int64_t reopened_ns = 0;     // 0: it is not
@@ -53,6 +57,7 @@ class FeedContext : public OpContext {
  public:
   explicit FeedContext(std::shared_ptr<VertexFeed> feed) : feed_(std::move(feed)) {}
   std::vector<std::string> SessionIds() const override { return feed_->SessionIds(); }
+  bool Offline() const override { return feed_->Offline(); }
   VertexProgress Progress() const override;
 
  private:

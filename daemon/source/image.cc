@@ -12,17 +12,44 @@ namespace {
 
 class RegistryOrigin final : public Origin {
  public:
-  explicit RegistryOrigin(registry::Registry* registry) : registry_(registry) {}
+  explicit RegistryOrigin(const ImageSourceOptions& options) : options_(options) {}
   absl::StatusOr<Descriptor> Resolve(const CancelToken& cancel, const cache::FetchContext& context, const SourceReference& ref) override {
-    return registry_->Resolve(cancel, context, ref);
+    return context.offline ? Recall(ref) : options_.registry->Resolve(cancel, context, ref);
   }
   absl::Status Fetch(const CancelToken& cancel, const cache::FetchContext& context, const SourceReference& ref, const Descriptor& descriptor) override {
-    return registry_->Fetch(cancel, context, ref, descriptor);
+    if (context.offline && options_.content->Has(descriptor.digest)) return absl::OkStatus();
+    return options_.registry->Fetch(cancel, context, ref, descriptor);
+  }
+  absl::Status Remember(const SourceReference& ref, const PulledImage& image) override {
+    options_.registry->NotePlaces(ref, image.layers);
+    return options_.known == nullptr ? absl::OkStatus() : options_.known->RememberWith(NameOf(ref), image.main.digest.str(), image.documents);
   }
 
  private:
-  registry::Registry* const registry_;
+  static std::string NameOf(const SourceReference& ref) { return "docker-image://" + ref.str(); }
+
+  // What the name stood for the last time somebody asked.
+  absl::StatusOr<Descriptor> Recall(const SourceReference& ref) const {
+    std::string text = ref.digest_text();
+    if (auto values = text.empty() && options_.known != nullptr ? options_.known->Find(NameOf(ref)) : std::vector<std::string>(); !values.empty()) text = values[0];
+    if (text.empty()) return cache::Offline(StrCat("no build asked for image ", ref.str(), " yet"));
+    Descriptor out;
+    BK_ASSIGN(out.digest, Digest::Parse(text));
+    auto size = options_.content->Size(out.digest);
+    if (!size.ok()) return cache::Offline(StrCat("image ", ref.str(), ref.digest_text().empty() ? " (" + text + ")" : "", " is not kept here"));
+    out.size = *size;
+    return out;
+  }
+
+  const ImageSourceOptions options_;
 };
+
+// The documents, and what the origin remembers of them.
+absl::StatusOr<PulledImage> PullAndRemember(const CancelToken& cancel, const cache::FetchContext& context, Origin& origin, content::ContentStore& content, const SourceReference& ref, const Platform& platform) {
+  BK_TRY(PulledImage image, PullDocuments(cancel, context, origin, content, ref, platform));
+  if (!context.offline) BK_RETURN_IF_ERROR(origin.Remember(ref, image));
+  return image;
+}
 
 // Go's JSON of {Digest, OS, Arch, Variant, OSVersion, OSFeatures, Limit}, empty ones of the last four left out.
 std::string ManifestKey(const Digest& main, const Platform& platform, const std::optional<int>& limit) {
@@ -127,7 +154,7 @@ class ImageInstance final : public SourceInstance {
 
   absl::StatusOr<PulledImage> PullNow(const CancelToken& cancel, const cache::FetchContext& context) {
     auto task = context.progress.Start("resolve " + request_.reference.str());
-    BK_TRY(PulledImage image, PullDocuments(cancel, context, *origin_, *options_.content, request_.reference, request_.platform));
+    BK_TRY(PulledImage image, PullAndRemember(cancel, context, *origin_, *options_.content, request_.reference, request_.platform));
     if (!request_.checksum.empty() && request_.checksum != image.main.digest) {
       return FailedPrecondition("image digest ", image.main.digest.str(), " for ", request_.reference.str(), " does not match expected checksum ",
                                 request_.checksum.str());
@@ -165,7 +192,7 @@ class ImageSource : public Source {
       image.layer_limit = id->layer_limit;
       image.checksum = id->checksum;
       BK_ASSIGN(image.record_type, ParseRecordType(id->record_type));
-      origin = MakeRegistryOrigin(options_.registry);
+      origin = MakeRegistryOrigin(options_);
     } else if (const auto* oci = std::get_if<OciLayoutIdentifier>(&identifier)) {
       image.reference = oci->reference;
       image.layer_limit = oci->layer_limit;
@@ -182,7 +209,7 @@ class ImageSource : public Source {
     OriginPtr origin = MakeOrigin(options);
     ResolvedImage out;
     if (options.need_config) {
-      BK_TRY(PulledImage image, PullDocuments(cancel, context, *origin, *options_.content, ref, PlatformOrHost(options.platform)));
+      BK_TRY(PulledImage image, PullAndRemember(cancel, context, *origin, *options_.content, ref, PlatformOrHost(options.platform)));
       out.digest = image.main.digest;
       out.config = std::move(image.config_json);
     } else {
@@ -196,7 +223,7 @@ class ImageSource : public Source {
   }
 
  protected:
-  virtual OriginPtr MakeOrigin(const ImageResolveOptions&) const { return MakeRegistryOrigin(options_.registry); }
+  virtual OriginPtr MakeOrigin(const ImageResolveOptions&) const { return MakeRegistryOrigin(options_); }
   const ImageSourceOptions options_;
 
  private:
@@ -219,7 +246,7 @@ class OciLayoutSource final : public ImageSource {
 
 }  // namespace
 
-OriginPtr MakeRegistryOrigin(registry::Registry* registry) { return std::make_shared<RegistryOrigin>(registry); }
+OriginPtr MakeRegistryOrigin(const ImageSourceOptions& options) { return std::make_shared<RegistryOrigin>(options); }
 std::unique_ptr<Source> MakeImageSource(const ImageSourceOptions& options) { return std::make_unique<ImageSource>(options); }
 std::unique_ptr<Source> MakeOciLayoutSource(const ImageSourceOptions& options) { return std::make_unique<OciLayoutSource>(options); }
 

@@ -88,8 +88,10 @@ class Puller {
     if (descriptor.size > kMaxDocumentBytes) {
       return ResourceExhausted(descriptor.digest.str(), " of ", ref_.str(), " exceeds the limit of ", kMaxDocumentBytes, " bytes");
     }
-    cache::FetchContext quiet{context_.session_ids, {}};  // only layers are worth a line
+    cache::FetchContext quiet = context_;
+    quiet.progress = {};  // only layers are worth a line
     BK_RETURN_IF_ERROR(origin_.Fetch(cancel_, quiet, ref_, descriptor));
+    image_.documents.push_back(descriptor.digest);
     return content_.Read(descriptor.digest, kMaxDocumentBytes);
   }
 

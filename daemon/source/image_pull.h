@@ -19,6 +19,7 @@ struct PulledImage {
   std::string config_json;
   std::vector<Descriptor> layers;  // lowest first
   std::vector<Digest> diff_ids;    // as many
+  std::vector<Digest> documents;   // that led here: indexes, manifest, config
 };
 
 absl::StatusOr<PulledImage> PullDocuments(const CancelToken& cancel, const cache::FetchContext& context, Origin& origin, content::ContentStore& content,

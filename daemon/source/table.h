@@ -11,6 +11,7 @@ struct SourceDependencies {
   session::Manager* sessions = nullptr;
   cache::CacheManager* cache = nullptr;
   content::ContentStore* content = nullptr;
+  cache::KnownValues* known = nullptr;
 };
 
 // What is pointed at must outlive the manager.

@@ -15,6 +15,8 @@ namespace bk::lease {
 
 // Leases of images that are kept by name begin with this.
 inline constexpr char kImagePrefix[] = "image/";
+// Those of documents of images that builds have resolved, for builds that may not ask for them again.
+inline constexpr char kKnownPrefix[] = "known/";
 
 class Leases {
  public:

@@ -26,6 +26,9 @@ CREATE TABLE results(id TEXT, result TEXT, created INTEGER, PRIMARY KEY(id, resu
 CREATE INDEX results_by_result ON results(result);
 CREATE TABLE leases(id TEXT, digest TEXT, PRIMARY KEY(id, digest)) WITHOUT ROWID;
 )",
+    R"(
+CREATE TABLE known_values(name TEXT, value TEXT, used INTEGER, PRIMARY KEY(name, value)) WITHOUT ROWID;
+)",
 };
 constexpr int kSchemaVersion = std::size(kMigrations);
 // Pages in the log after which an idle writer moves them into the file (that costs an fsync, on its own thread).

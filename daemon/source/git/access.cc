@@ -5,8 +5,12 @@
 namespace bk::source {
 
 absl::StatusOr<RemoteAccess> RemoteAccess::Open(const CancelToken& cancel, session::Manager& sessions, const cache::FetchContext& context, const GitIdentifier& id, const Remote& remote) {
-  BK_TRY(GitCredentials credentials, AskCredentials(cancel, sessions, context.session_ids, id, remote));
   GitSettings settings;
+  if (context.offline) {
+    settings.progress = context.progress;
+    return RemoteAccess(GitCli(settings));
+  }
+  BK_TRY(GitCredentials credentials, AskCredentials(cancel, sessions, context.session_ids, id, remote));
   settings.config = std::move(credentials.config);
   settings.secrets = std::move(credentials.secrets);
   settings.protocols = kRemoteProtocols;

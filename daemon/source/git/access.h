@@ -15,7 +15,7 @@ namespace bk::source {
 class RemoteAccess {
  public:
   static absl::StatusOr<RemoteAccess> Open(const CancelToken& cancel, session::Manager& sessions, const cache::FetchContext& context, const GitIdentifier& id, const Remote& remote);
-  // Without a repository; all transports to remotes are allowed.
+  // Without a repository; all transports to remotes are allowed, none when the context is offline.
   const GitCli& git() const { return git_; }
 
  private:

@@ -4,6 +4,7 @@
 // a commit that is known costs nothing, and an unchanged ref one question to its server. Thread-safe.
 #pragma once
 
+#include "daemon/cache/known_values.h"
 #include "daemon/source/source.h"
 
 namespace bk::source {
@@ -11,6 +12,7 @@ namespace bk::source {
 struct GitSourceOptions {
   session::Manager* sessions = nullptr;
   cache::CacheManager* cache = nullptr;
+  cache::KnownValues* known = nullptr;  // null: builds that may not ask remotes know commits only
 };
 
 std::unique_ptr<Source> MakeGitSource(const GitSourceOptions& options);

@@ -193,6 +193,7 @@ absl::StatusOr<std::string> GitCli::Run(const CancelToken& cancel, const std::ve
 }
 
 absl::StatusOr<std::string> GitCli::RunRemote(const CancelToken& cancel, std::vector<std::string> args) const {
+  if (settings_.protocols.empty()) return FailedPrecondition("offline: git may not ask a remote");
   std::chrono::milliseconds pause = kFirstPause;
   for (int attempt = 1;; attempt++) {
     auto out = Run(cancel, args);

@@ -46,7 +46,7 @@ class GitCli {
   // the cause when cancelled: the group of processes gets SIGTERM, and SIGKILL if it has not ended ten seconds later.
   absl::StatusOr<std::string> Run(const CancelToken& cancel, const std::vector<std::string>& args, Show show = Show::kAll) const;
   // As Run for what asks a remote: begins anew, three times at most and ever later, when the connection broke; and without
-  // "--depth=1" when the server cannot do that.
+  // "--depth=1" when the server cannot do that. FailedPrecondition without any protocol: nothing is started.
   absl::StatusOr<std::string> RunRemote(const CancelToken& cancel, std::vector<std::string> args) const;
 
   // `text` without the secrets.

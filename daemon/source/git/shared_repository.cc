@@ -72,10 +72,7 @@ absl::StatusOr<SharedRepository> SharedRepository::Open(const CancelToken& cance
     BK_ASSIGN(out.mount_, out.ref_->Mount(cancel, context, false));
     BK_ASSIGN(out.mounted_, os::TempMount::Make(out.mount_->mounts()));
     out.remote_ = remote;
-    out.remote_git_ = git.With([&](GitSettings& settings) {
-      settings.git_dir = out.dir();
-      settings.protocols = kRemoteProtocols;
-    });
+    out.remote_git_ = git.With([&](GitSettings& settings) { settings.git_dir = out.dir(); });
     out.local_ = out.remote_git_.With([&](GitSettings& settings) {
       settings.protocols.clear();
       settings.ssh_auth_socket.clear();

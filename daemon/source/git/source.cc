@@ -1,5 +1,6 @@
 #include "base/guarded.h"
 #include "base/os/file.h"
+#include "base/split.h"
 #include "daemon/source/git/git.h"
 #include "daemon/source/git/tree.h"
 
@@ -63,13 +64,29 @@ class GitInstance final : public SourceInstance {
     BK_ASSIGN(known, ResolveWithoutRemote(id_));
     if (!known) {
       BK_TRY(Remote remote, Remote::Parse(id_.remote));
+      const std::string name = StrCat("git://", remote.key, "#", id_.ref, id_.keep_git_dir ? " .git" : "");
+      if (context.offline) return Recall(name, remote);
       BK_TRY(RemoteAccess access, RemoteAccess::Open(cancel, *shared_->options.sessions, context, id_, remote));
       auto answer = access.git().RunRemote(cancel, LsRemoteArguments(id_, remote.url));
       if (!answer.ok()) return Annotate(answer.status(), StrCat(id_.ref.empty() ? "error fetching default branch for repository " : "failed to fetch remote ", remote.shown));
       BK_ASSIGN(known, ResolveAnswer(id_, remote.shown, *answer));
+      if (shared_->options.known != nullptr) shared_->options.known->Remember(name, StrCat(known->ref, " ", known->object, " ", known->commit));
     }
     resolved_.With([&](auto& resolved) { resolved = known; });
     return *known;
+  }
+
+  // What the remote said last; with a checksum, what it said when it was that one.
+  absl::StatusOr<ResolvedRef> Recall(const std::string& name, const Remote& remote) const {
+    auto values = shared_->options.known == nullptr ? std::vector<std::string>() : shared_->options.known->Find(name);
+    if (id_.checksum.empty() && values.size() > 1) values.resize(1);
+    for (const std::string& value : values) {
+      std::vector<std::string_view> parts = SplitNonEmpty(value, ' ');
+      if (parts.size() < 2) continue;
+      ResolvedRef ref{std::string(parts[0]), std::string(parts[1]), parts.size() > 2 ? std::string(parts[2]) : ""};
+      if (ref.object.starts_with(id_.checksum) || ref.commit.starts_with(id_.checksum)) return ref;
+    }
+    return cache::Offline(StrCat("no build asked ", remote.shown, " for ", id_.ref.empty() ? "its default branch" : id_.ref, id_.checksum.empty() ? "" : " when it was " + id_.checksum, " yet"));
   }
 
   const std::shared_ptr<Shared> shared_;

@@ -86,7 +86,7 @@ absl::Status TreeMaker::Make(const GitIdentifier& id, const ResolvedRef& want, c
   request.asked_ref = id.ref;
   request.by_commit = id.fetch_by_commit;
   request.whole = id.checkout_bundle;
-  request.with_tags = id.keep_git_dir;
+  request.with_tags = id.keep_git_dir && !context_.offline;
   bool kept = id.keep_git_dir && id.subdir.empty();
   BK_RETURN_IF_ERROR(id.checkout_bundle ? MakeBundle(id, request, remote, into) : kept ? MakeKept(id, request, remote, into) : MakePlain(id, request, remote, into));
   return id.mtime == "commit" ? SetTimes(into, commit_time_) : absl::OkStatus();

@@ -62,12 +62,12 @@ absl::StatusOr<cache::ImmutablePtr> Payload::Commit(const CancelToken& cancel, c
   digest_ = sha256_->Finish();
   const Digest got = other_ ? other_->Finish() : digest_;
   if (!wanted.empty() && got != wanted) return FailedPrecondition("digest mismatch ", got.str(), ": ", wanted.str());
-  bool known = !facts.etag.empty() && facts.etag.size() <= kMaxEtagBytes;
-  BK_TRY(cache::ImmutablePtr ref, file_->Commit(cancel, {facts.filename, id_.perm, id_.uid, id_.gid, mtime.value_or(0)}, known ? IndexOf(id_) : ""));
-  if (!known) return ref;
-  // The etag last: whoever finds it finds the others too.
+  bool tagged = !facts.etag.empty() && facts.etag.size() <= kMaxEtagBytes;
+  BK_TRY(cache::ImmutablePtr ref, file_->Commit(cancel, {facts.filename, id_.perm, id_.uid, id_.gid, mtime.value_or(0)}, facts.kept || tagged ? IndexOf(id_) : ""));
+  if (!facts.kept && !tagged) return ref;
+  // In this order: whoever finds the name or the etag finds what stands before it too.
   for (auto [key, value] : {std::pair(kDigestValue, digest_.str()), std::pair(kModifiedValue, facts.last_modified), std::pair(kFilenameValue, facts.filename), std::pair(kEtagValue, facts.etag)}) {
-    BK_RETURN_IF_ERROR(ref->SetValue(key, value));
+    if (key != kEtagValue || tagged) BK_RETURN_IF_ERROR(ref->SetValue(key, value));
   }
   return ref;
 }

@@ -17,9 +17,10 @@ namespace bk::source::http {
 
 // What is kept with the record for later builds.
 struct Facts {
-  std::string etag;           // without "W/"; "": the record is not found again by its request
+  std::string etag;           // without "W/"; "": there is nothing to ask a server with
   std::string last_modified;  // the header as it came
   std::string filename;
+  bool kept = true;  // it is found by its request when no connection may be made
 };
 
 class Payload {

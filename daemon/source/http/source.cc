@@ -61,6 +61,7 @@ class Downloads {
   absl::StatusOr<Headers> HeadersOf(const CancelToken& cancel, const cache::FetchContext& context, const HttpIdentifier& id, const GoUrl& url);
   absl::StatusOr<std::string> Secret(const CancelToken& cancel, const cache::FetchContext& context, const std::string& name);
   Known FindKnown(const CancelToken& cancel, const HttpIdentifier& id);
+  absl::StatusOr<Fetched> FindKept(const CancelToken& cancel, const HttpIdentifier& id);
   std::optional<cache::ImmutablePtr> AskHead(const CancelToken& cancel, const HttpIdentifier& id, Headers headers, const Known& known);
 
   const HttpSourceOptions options_;
@@ -113,6 +114,19 @@ Known Downloads::FindKnown(const CancelToken& cancel, const HttpIdentifier& id) 
   return known;
 }
 
+// The last download of the request, or the one with its checksum: what there is without asking.
+absl::StatusOr<Fetched> Downloads::FindKept(const CancelToken& cancel, const HttpIdentifier& id) {
+  std::vector<std::string> ids = options_.cache->FindCommitted(http::IndexOf(id));
+  for (auto one = ids.rbegin(); one != ids.rend(); ++one) {
+    auto ref = options_.cache->Get(cancel, *one);
+    if (!ref.ok() || (*ref)->GetValue(http::kFilenameValue).empty()) continue;
+    bool pinned = !id.checksum.empty();
+    if (pinned && ((*ref)->GetValue(http::kDigestValue) != id.checksum.str() || (*ref)->GetValue(http::kFilenameValue) != DownloadName(id.url, id.filename, ""))) continue;
+    return Reuse(*ref);
+  }
+  return cache::Offline(StrCat(RedactCredentials(id.url), id.checksum.empty() ? "" : " with checksum " + id.checksum.str(), " is not among the downloads that are kept"));
+}
+
 // The download that `answer` says is still true. A 304 that names no tag means the only one that was asked about.
 std::optional<cache::ImmutablePtr> Match(const HttpResponse& answer, const Known& known) {
   std::string etag = http::StrongTag(answer.Header("etag"));
@@ -147,6 +161,7 @@ std::optional<cache::ImmutablePtr> Downloads::AskHead(const CancelToken& cancel,
 absl::StatusOr<Fetched> Downloads::FetchAlone(const CancelToken& cancel, const cache::FetchContext& context, const HttpIdentifier& id) {
   BK_TRY(GoUrl url, GoUrl::Parse(id.url));
   if (url.host == kSessionHost) return FromSession(cancel, context, id, url);
+  if (context.offline) return FindKept(cancel, id);
   Known known = FindKnown(cancel, id);
   for (const auto& [etag, ref] : known) {
     bool pinned = !id.checksum.empty() && ref->GetValue(http::kDigestValue) == id.checksum.str();
@@ -185,7 +200,7 @@ absl::StatusOr<Fetched> Downloads::FromSession(const CancelToken& cancel, const 
       return payload->Write(bytes);
     });
   }));
-  Facts facts{"", "", DownloadName(id.url, id.filename, "")};
+  Facts facts{"", "", DownloadName(id.url, id.filename, ""), false};
   BK_TRY(cache::ImmutablePtr ref, payload->Commit(cancel, facts, std::nullopt, id.checksum));
   return Fetched{{payload->digest(), facts.filename, std::nullopt}, ref};
 }
