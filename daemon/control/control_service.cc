@@ -7,6 +7,7 @@
 #include "daemon/control/convert.h"
 #include "daemon/control/status_queue.h"
 #include "daemon/llb/error_details.h"
+#include "proto/llb/source_lock.h"
 
 namespace bk::control {
 namespace {
@@ -126,6 +127,7 @@ absl::Status ControlService::RunBuild(const CancelToken& client, const api::Solv
   if (parts_.after_build) parts_.after_build();
   BK_RETURN_IF_ERROR(outcome.status());
   for (const auto& [key, value] : outcome->exporter_response) (*response.mutable_exporterresponse())[key] = value;
+  if (!outcome->lock_text.empty()) (*response.mutable_exporterresponse())[llb::kLockResponse] = outcome->lock_text;
   return absl::OkStatus();
 }
 

@@ -1,6 +1,7 @@
 #include "daemon/control/convert.h"
 
 #include "base/go_parse.h"
+#include "proto/llb/source_lock.h"
 
 namespace bk::control {
 namespace {
@@ -11,6 +12,19 @@ void ShareSourceDateEpoch(llb::BuildRequest& build) {
   if (epoch == build.frontend_attrs.end()) return;
   if (!epoch->second.empty() && !ParseInt(epoch->second).ok()) return;
   for (llb::ExportRequest& exporter : build.exporters) exporter.attrs.try_emplace("source-date-epoch", epoch->second);
+}
+
+// Takes what only this project's clients ask out of the attributes of the frontend.
+absl::StatusOr<llb::SourceRules> TakeSourceRules(std::map<std::string, std::string>& attrs) {
+  auto take = [&](const char* key) {
+    auto node = attrs.extract(key);
+    return node.empty() ? std::string() : std::move(node.mapped());
+  };
+  llb::SourceRules rules;
+  rules.record = take(llb::kLockRecordAttr) == "true";
+  rules.offline = take(llb::kOfflineAttr) == "true";
+  if (std::string text = take(llb::kLockSourcesAttr); !text.empty()) BK_ASSIGN(rules.lock, llb::SourceLock::Parse(text));
+  return rules;
 }
 
 std::map<std::string, std::string> Copy(const google::protobuf::Map<std::string, std::string>& map) { return {map.begin(), map.end()}; }
@@ -133,6 +147,7 @@ absl::StatusOr<llb::BuildRequest> FromWire(const api::SolveRequest& request) {
   if (request.has_definition()) build.definition = std::make_shared<const pb::Definition>(request.definition());
   build.frontend = request.frontend();
   build.frontend_attrs = Copy(request.frontendattrs());
+  BK_ASSIGN(build.source_rules, TakeSourceRules(build.frontend_attrs));
   for (const auto& [name, definition] : request.frontendinputs()) {
     build.frontend_inputs[name] = std::make_shared<const pb::Definition>(definition);
   }

@@ -5,6 +5,7 @@
 
 #include "daemon/control/convert.h"
 #include "daemon/control/history_filter.h"
+#include "proto/llb/source_lock.h"
 #include "proto/wire/status_codec.h"
 
 namespace bk::control {
@@ -42,6 +43,7 @@ void History::Started(const api::SolveRequest& request) {
   record.set_ref(request.ref());
   record.set_frontend(request.frontend());
   *record.mutable_frontendattrs() = request.frontendattrs();
+  for (const char* own : {llb::kLockRecordAttr, llb::kLockSourcesAttr, llb::kOfflineAttr}) record.mutable_frontendattrs()->erase(own);
   *record.mutable_exporters() = request.exporters();
   *record.mutable_createdat() = Timestamp(solver::NowNs());
   state_.Change([&](State& s) {

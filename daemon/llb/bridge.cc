@@ -4,6 +4,7 @@
 #include "base/reference.h"
 #include "daemon/llb/build_ref.h"
 #include "daemon/llb/error_details.h"
+#include "daemon/llb/source_check.h"
 
 namespace bk::llb {
 namespace {
@@ -102,10 +103,16 @@ absl::StatusOr<source::ResolvedImage> BuildBridge::ResolveImage(const CancelToke
   resolve.session_id = options.session_id;
   resolve.store_id = options.store_id;
   resolve.log_name = options.log_name.empty() ? StrCat("resolve image config for ", identifier) : options.log_name;
+  const bool outside = IsOutside(identifier);
+  if (outside && !build_.gate().Admit(identifier)) return PlaceholderImage(identifier, resolve.platform);
   absl::StatusOr<source::ResolvedImage> image = absl::UnknownError("not resolved");
   BK_RETURN_IF_ERROR(build_.job().InContext(resolve.log_name, identifier + FormatPlatformAll(resolve.platform), [&](solver::OpContext& context) {
-    image = source->ResolveImage(cancel, {context.SessionIds(), context.Progress()}, identifier, resolve);
-    return image.status();
+    image = source->ResolveImage(cancel, build_.FetchFor(context), identifier, resolve);
+    if (image.ok() && outside) build_.gate().Resolved(identifier, image->digest.str(), FormatPlatform(resolve.platform));
+    if (image.ok() || !outside || !context.Offline() || cancel.cancelled()) return image.status();
+    build_.gate().Missing(identifier, image.status());
+    image = PlaceholderImage(identifier, resolve.platform);
+    return absl::OkStatus();
   }));
   return image;
 }
@@ -116,9 +123,13 @@ absl::StatusOr<frontend::SourceMetadata::Http> BuildBridge::ResolveHttp(const Ca
   if (options.http_checksum) checksum = {options.http_checksum->algorithm, options.http_checksum->suffix};
   source::SourceRequest request{op.identifier(), {op.attrs().begin(), op.attrs().end()}, build_.DefaultPlatform()};
   std::string name = options.log_name.empty() ? "resolve image config for " + RedactCredentials(op.identifier()) : options.log_name;
+  const bool outside = IsOutside(op.identifier());
   absl::StatusOr<source::ResolvedHttp> answer = absl::UnknownError("not resolved");
   BK_RETURN_IF_ERROR(build_.job().InContext(name, op.SerializeAsString(), [&](solver::OpContext& context) {
-    answer = source->ResolveHttp(cancel, {context.SessionIds(), context.Progress()}, request, checksum);
+    if (outside && !build_.gate().Admit(op.identifier())) return build_.gate().Verdict();
+    answer = source->ResolveHttp(cancel, build_.FetchFor(context), request, checksum);
+    if (answer.ok() && outside) build_.gate().Resolved(op.identifier(), answer->digest.str(), "");
+    if (!answer.ok() && outside && context.Offline()) build_.gate().Missing(op.identifier(), answer.status());
     return answer.status();
   }));
   return frontend::SourceMetadata::Http{answer->digest.str(), answer->filename, answer->last_modified, answer->checksum.str()};

@@ -4,6 +4,7 @@ namespace bk::llb {
 
 cache::FetchContext Build::Fetch() const {
   cache::FetchContext fetch;
+  fetch.offline = gate_.rules().offline;
   if (!session_id_.empty()) fetch.session_ids.push_back(session_id_);
   return fetch;
 }
@@ -12,10 +13,12 @@ absl::StatusOr<std::function<absl::Status(pb::SourceOp&)>> Build::PolicyWith(con
   BK_RETURN_IF_ERROR(CheckPolicies(more));
   PolicyList all = policies_;
   all.insert(all.end(), more.begin(), more.end());
-  return [sources = parts_.sources, policy = std::make_shared<const SourcePolicy>(all)](pb::SourceOp& op) {
+  return [gate = &gate_, sources = parts_.sources, policy = std::make_shared<const SourcePolicy>(all)](pb::SourceOp& op) {
     // What does not parse is left as it is: the op says what is wrong with it.
     if (auto text = sources->Canonical(op.identifier()); text.ok()) op.set_identifier(*text);
-    return policy->Apply(op);
+    BK_RETURN_IF_ERROR(policy->Apply(op));
+    gate->Pin(op);
+    return absl::OkStatus();
   };
 }
 

@@ -9,22 +9,27 @@
 
 #include "base/guarded.h"
 #include "daemon/llb/engine.h"
+#include "daemon/llb/source_gate.h"
 
 namespace bk::llb {
 
 class Build {
  public:
-  Build(const EngineParts& parts, solver::Job& job, std::string session_id, std::set<std::string> entitlements, PolicyList policies = {})
-      : parts_(parts), job_(job), session_id_(std::move(session_id)), entitlements_(std::move(entitlements)), policies_(std::move(policies)) {}
+  Build(const EngineParts& parts, solver::Job& job, std::string session_id, std::set<std::string> entitlements, PolicyList policies = {}, SourceRules rules = {})
+      : parts_(parts), job_(job), session_id_(std::move(session_id)), entitlements_(std::move(entitlements)), policies_(std::move(policies)), gate_(std::move(rules)) {
+    job_.SetOffline(gate_.rules().offline);
+  }
 
   const EngineParts& parts() const { return parts_; }
   solver::Job& job() const { return job_; }
   const std::string& session_id() const { return session_id_; }
   const std::set<std::string>& entitlements() const { return entitlements_; }
+  SourceGate& gate() { return gate_; }
   // Of the session only: for content that is fetched outside of a vertex.
   cache::FetchContext Fetch() const;
+  cache::FetchContext FetchFor(const solver::OpContext& vertex) const { return {vertex.SessionIds(), vertex.Progress(), nullptr, vertex.Offline()}; }
   Platform DefaultPlatform() const;
-  // Puts sources into their normal form, then applies the build's policies and these. Unknown `invalid nil selector in policy`.
+  // Puts sources into their normal form, then applies the build's policies and these, and the lock file. Unknown `invalid nil selector in policy`.
   absl::StatusOr<std::function<absl::Status(pb::SourceOp&)>> PolicyWith(const PolicyList& more) const;
   // Tells the client once that something was asked for which this daemon does not do: a vertex of its own.
   void Notice(const std::string& text);
@@ -35,6 +40,7 @@ class Build {
   const std::string session_id_;
   const std::set<std::string> entitlements_;
   const PolicyList policies_;
+  SourceGate gate_;
   Guarded<std::set<std::string>> told_;
 };
 

@@ -1,21 +1,35 @@
 #include "daemon/llb/build_ref.h"
 
 #include "daemon/llb/error_details.h"
+#include "daemon/llb/source_check.h"
 #include "daemon/ops/result.h"
 
 namespace bk::llb {
 
-absl::StatusOr<cache::ImmutablePtr> BuildRef::Compute(const CancelToken& cancel) {
+absl::StatusOr<LoadedDefinition> BuildRef::Load(const CancelToken& cancel) const {
   LoadOptions options;
   options.default_platform = build_.DefaultPlatform();
   options.entitlements = build_.entitlements();
   options.ops = build_.parts().ops;
   BK_ASSIGN(options.source_policy, build_.PolicyWith(policies_));
   auto loaded = LoadDefinition(cancel, *definition_, options);
-  if (!loaded.ok()) return Annotate(loaded.status(), "failed to load LLB");
+  return loaded.ok() ? std::move(loaded) : Annotate(loaded.status(), "failed to load LLB");
+}
+
+absl::Status BuildRef::Check(const CancelToken& cancel) {
+  BK_TRY(LoadedDefinition loaded, Load(cancel));
+  return CheckSources(cancel, build_, loaded);
+}
+
+absl::StatusOr<cache::ImmutablePtr> BuildRef::Compute(const CancelToken& cancel) {
+  auto loaded = Load(cancel);
+  BK_RETURN_IF_ERROR(loaded.status());
+  BK_RETURN_IF_ERROR(CheckSources(cancel, build_, *loaded));
+  if (build_.gate().HasProblems() && !IsHarmless(*loaded)) return build_.gate().Verdict();
   // A step that ignores the cache finds its cache mounts empty.
-  for (const auto& [id, on_input] : loaded->pruned_cache_ids) BK_RETURN_IF_ERROR(options.ops->DropCacheMounts(cancel, id, on_input));
+  for (const auto& [id, on_input] : loaded->pruned_cache_ids) BK_RETURN_IF_ERROR(build_.parts().ops->DropCacheMounts(cancel, id, on_input));
   auto result = build_.job().Build(cancel, loaded->root);
+  RecordSources(build_, *loaded);
   if (result.ok()) return ops::RefOf(*result);
   auto failed = std::make_shared<const LoadedDefinition>(*std::move(loaded));
   absl::Status status = WithSources(result.status(), *definition_, *failed);

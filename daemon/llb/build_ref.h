@@ -24,6 +24,8 @@ class BuildRef final : public frontend::Ref {
   absl::StatusOr<cache::ImmutablePtr> Result(const CancelToken& cancel);
   // Mounted on first use, until the ref ends. Errors as Evaluate's.
   absl::StatusOr<const MountedRef*> Mounted(const CancelToken& cancel);
+  // Notes with the build's gate what its sources must not be, without computing anything.
+  absl::Status Check(const CancelToken& cancel);
   // For errors about this ref's definition.
   absl::Status Explain(absl::Status status) const;
 
@@ -34,6 +36,7 @@ class BuildRef final : public frontend::Ref {
     std::shared_ptr<const LoadedDefinition> loaded;  // kept after a failure only
     std::unique_ptr<MountedRef> mounted;
   };
+  absl::StatusOr<LoadedDefinition> Load(const CancelToken& cancel) const;
   absl::StatusOr<cache::ImmutablePtr> Compute(const CancelToken& cancel);
 
   Build& build_;

@@ -8,11 +8,22 @@
 #include "daemon/llb/error_details.h"
 #include "daemon/llb/export.h"
 #include "daemon/llb/extras.h"
+#include "daemon/llb/source_check.h"
 
 namespace bk::llb {
 namespace {
 
 constexpr std::chrono::milliseconds kStatusWait(6000);  // clients ask for the status before they send the build
+
+// Every problem that the sources of a result have, of all its refs at once, before any of them is computed.
+absl::Status CheckAll(const CancelToken& cancel, const frontend::Result& result, Build& build) {
+  if (!build.gate().rules().active()) return absl::OkStatus();
+  if (result.ref != nullptr) BK_RETURN_IF_ERROR(static_cast<BuildRef*>(result.ref.get())->Check(cancel));
+  for (const auto& [key, ref] : result.refs) {
+    if (ref != nullptr) BK_RETURN_IF_ERROR(static_cast<BuildRef*>(ref.get())->Check(cancel));
+  }
+  return build.gate().Verdict();
+}
 
 // Computes every ref of `result`, all at once. The first error ends the others.
 absl::StatusOr<exporter::Result> EvaluateAll(const CancelToken& cancel, const frontend::Result& result) {
@@ -68,6 +79,7 @@ struct Engine::Plan {
 absl::StatusOr<Engine::Plan> Engine::MakePlan(const BuildRequest& request) {
   Plan plan;
   BK_RETURN_IF_ERROR(CheckPolicies(request.source_policies));
+  if (request.source_rules.offline) BK_RETURN_IF_ERROR(CheckOffline(request));
   BK_ASSIGN(plan.exports, ResolveExports(parts_.exporters, request.exporters));
   BK_ASSIGN(plan.notices, CheckCacheExports(request.cache_exports));
   BK_TRY(auto attestations, CheckAttestations(request.frontend_attrs));
@@ -92,9 +104,15 @@ absl::StatusOr<BuildResponse> Engine::Run(const CancelToken& cancel, const Build
   BK_TRY(Plan plan, MakePlan(request));
   BK_TRY(std::unique_ptr<solver::Job> job, parts_.solver->NewJob(request.ref));
   job->SetSession(request.session_id);
-  Build build(parts_, *job, request.session_id, std::move(plan.entitlements), request.source_policies);
-  BK_TRY(frontend::Result result, RunFrontend(cancel, request, build));
-  BK_TRY(exporter::Result trees, EvaluateAll(cancel, result));
+  Build build(parts_, *job, request.session_id, std::move(plan.entitlements), request.source_policies, request.source_rules);
+  auto result = RunFrontend(cancel, request, build);
+  // What a frontend makes of images that it did not get is not what is wrong.
+  if (!result.ok()) return build.gate().HasProblems() && !cancel.cancelled() ? build.gate().Verdict() : result.status();
+  BK_RETURN_IF_ERROR(CheckAll(cancel, *result, build));
+  BK_TRY(exporter::Result trees, EvaluateAll(cancel, *result));
+  BK_RETURN_IF_ERROR(build.gate().Verdict());
+  std::string lock_text;
+  if (request.source_rules.record) BK_ASSIGN(lock_text, build.gate().LockText());
   for (const std::string& notice : plan.notices) build.Notice(notice);
   auto platform = request.frontend_attrs.find("platform");
   BK_TRY(auto warnings, exporter::CheckPlatforms(platform == request.frontend_attrs.end() ? std::nullopt : std::optional(platform->second), trees));
@@ -102,6 +120,8 @@ absl::StatusOr<BuildResponse> Engine::Run(const CancelToken& cancel, const Build
   for (const auto& [key, value] : trees.metadata) {
     if (key.starts_with("frontend.")) response.exporter_response[key] = value;
   }
+  response.sources = build.gate().All();
+  response.lock_text = std::move(lock_text);
   return response;
 }
 

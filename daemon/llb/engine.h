@@ -17,6 +17,7 @@
 #include "daemon/frontend/gateway/forwarder.h"
 #include "daemon/llb/load/vertex_load.h"
 #include "daemon/llb/policy/source_policy.h"
+#include "daemon/llb/source_gate.h"
 #include "daemon/session/session.h"
 #include "daemon/solver/solver.h"
 #include "daemon/source/source.h"
@@ -38,12 +39,15 @@ struct BuildRequest {
   std::vector<frontend::CacheImport> cache_imports, cache_exports;
   std::vector<std::string> entitlements;
   PolicyList source_policies;
+  SourceRules source_rules;
   bool internal = false;  // leaves no history
 };
 
 struct BuildResponse {
   std::map<std::string, std::string> exporter_response;
   std::map<int64_t, Descriptor> descriptors;  // what was made, by the exporter's index
+  std::vector<ResolvedSource> sources;        // what the build's sources resolved to
+  std::string lock_text;                      // the same as a lock file, if asked for
 };
 
 // What a daemon offers; borrowed, must outlive the engine.

@@ -44,7 +44,7 @@ absl::StatusOr<BuildResponse> RunExports(const CancelToken& cancel, const Export
       std::string vertex = StrCat(build.session_id(), "-export-", i);
       absl::Status status = build.job().InContext(exports[i]->Name(), vertex, [&](solver::OpContext& context) -> absl::Status {
         if (i == 0) Warn(warnings, context);
-        exporter::ExportContext where{build.session_id(), std::to_string(i), {context.SessionIds(), context.Progress()}};
+        exporter::ExportContext where{build.session_id(), std::to_string(i), build.FetchFor(context)};
         BK_ASSIGN(outcomes[i], exports[i]->Export(both.token(), result, where));
         return absl::OkStatus();
       });
