@@ -82,7 +82,7 @@ absl::StatusOr<os::UniqueFd> FetchBlob(const CancelToken& cancel, const cache::F
     OriginPtr origin = MakeOciLayoutOrigin(options.sessions, options.content, id.session_id, id.store_id);
     BK_TRY(Descriptor found, origin->Resolve(cancel, context, id.reference));
     BK_RETURN_IF_ERROR(origin->Fetch(cancel, context, id.reference, found));
-  } else {
+  } else if (!context.offline || !options.content->Has(digest)) {
     BK_TRY(Descriptor found, options.registry->FindBlob(cancel, context, id.reference));
     BK_RETURN_IF_ERROR(options.registry->Fetch(cancel, context, id.reference, found));
   }

@@ -15,7 +15,7 @@ ImageSourceOptions ImageOptions(const SourceDependencies& d) { return {d.registr
 std::unique_ptr<Source> Image(const SourceDependencies& d) { return MakeImageSource(ImageOptions(d)); }
 std::unique_ptr<Source> OciLayout(const SourceDependencies& d) { return MakeOciLayoutSource(ImageOptions(d)); }
 std::unique_ptr<Source> Local(const SourceDependencies& d) { return MakeLocalSource({d.sessions, d.cache}); }
-std::unique_ptr<Source> Git(const SourceDependencies& d) { return MakeGitSource({d.sessions, d.cache, d.known}); }
+std::unique_ptr<Source> Git(const SourceDependencies& d) { return MakeGitSource({.sessions = d.sessions, .cache = d.cache, .known = d.known, .registry = d.registry, .content = d.content}); }
 std::unique_ptr<Source> Http(const SourceDependencies& d) { return MakeHttpSource({&d.registry->http(), d.sessions, d.cache}); }
 std::unique_ptr<Source> Blob(const SourceDependencies& d) { return MakeBlobSource(ImageOptions(d)); }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "daemon/cache/known_values.h"
+#include "daemon/source/image.h"
 #include "daemon/source/source.h"
 
 namespace bk::source {
@@ -13,6 +14,9 @@ struct GitSourceOptions {
   session::Manager* sessions = nullptr;
   cache::CacheManager* cache = nullptr;
   cache::KnownValues* known = nullptr;  // null: builds that may not ask remotes know commits only
+  // Where bundles come from.
+  registry::Registry* registry = nullptr;
+  content::ContentStore* content = nullptr;
 };
 
 std::unique_ptr<Source> MakeGitSource(const GitSourceOptions& options);

@@ -108,9 +108,11 @@ bool SharedRepository::Has(const CancelToken& cancel, const std::string& object)
 }
 
 absl::Status SharedRepository::RunFetch(const CancelToken& cancel, const FetchRequest& request, std::vector<std::string> options, const std::vector<std::string>& refspecs) const {
-  const GitCli from = request.from.empty() ? remote_git_ : local_.With([](GitSettings& settings) { settings.protocols = kLocalProtocol; });
+  const GitCli from = request.from ? local_.With([](GitSettings& settings) { settings.protocols = kLocalProtocol; }) : remote_git_;
+  std::string url = remote_.url;
+  if (request.from) BK_ASSIGN(url, request.from());
   options.insert(options.begin(), {"fetch", "--no-tags", "--no-write-fetch-head", "--force"});
-  options.insert(options.end(), {"--", request.from.empty() ? remote_.url : request.from});
+  options.insert(options.end(), {"--", url});
   options.insert(options.end(), refspecs.begin(), refspecs.end());
   auto run = from.RunRemote(cancel, std::move(options));
   return run.ok() ? absl::OkStatus() : Annotate(run.status(), "failed to fetch remote " + remote_.shown);
@@ -118,7 +120,7 @@ absl::Status SharedRepository::RunFetch(const CancelToken& cancel, const FetchRe
 
 absl::StatusOr<std::vector<std::string>> SharedRepository::TagRefspecs(const CancelToken& cancel, const FetchRequest& request) const {
   std::vector<std::string> out;
-  if (!request.with_tags || !IsObjectId(request.want.ref) || !request.from.empty()) return out;
+  if (!request.with_tags || !IsObjectId(request.want.ref) || request.from) return out;
   BK_TRY(std::string answer, remote_git_.With([](GitSettings& settings) { settings.git_dir.clear(); }).RunRemote(cancel, {"ls-remote", "--tags", "--", remote_.url}));
   for (const std::string& tag : TagsAt(answer, request.want.object)) out.push_back(StrCat("+", tag, ":", tag));
   return out;

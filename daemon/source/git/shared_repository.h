@@ -4,6 +4,7 @@
 // never meet. A repository that git cannot use any more is dropped and begun anew. The caller holds the remote's lock.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,7 +23,7 @@ struct FetchRequest {
   bool by_commit = false;         // the object, whatever the ref says now
   bool whole = false;             // with all its history
   bool with_tags = false;         // also the tags at a wanted object that is named by its id
-  std::string from;               // instead of the remote: the URL of a local repository
+  std::function<absl::StatusOr<std::string>()> from;  // instead of the remote: the URL of a local repository, made when it is needed
 };
 
 class SharedRepository {

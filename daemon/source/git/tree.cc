@@ -12,6 +12,7 @@ namespace {
 
 constexpr int kMaxSubmodules = 1000;  // of one tree, at all depths
 constexpr int kMaxDepth = 32;
+constexpr size_t kMaxObjectText = 4 << 20;  // of a commit or tag: a message is what it ends up in
 
 absl::Status Clear(const std::string& dir) {
   BK_TRY(std::vector<std::string> names, os::ListDir(dir));
@@ -29,6 +30,7 @@ struct TreeMaker::Part {
 };
 
 absl::Status TreeMaker::WithObject(const Remote& remote, const FetchRequest& request, const std::string& into, const std::function<absl::Status(const GitCli&)>& f) {
+  if (!IsObjectId(request.want.object)) return InvalidArgument("git.bundle without a ref requires a full commit SHA as git.checksum, got ", Quote(request.want.object));
   BK_TRY(KeyedLock::Held held, remotes_.Acquire(cancel_, remote.key));
   GitCli git = access_.git();
   if (!remote.authorization.empty()) {
@@ -58,13 +60,23 @@ absl::Status TreeMaker::CheckChecksum(const GitIdentifier& id, const std::string
   return Unknown("expected checksum to match ", id.checksum, ", got ", object, " or ", commit);
 }
 
-absl::Status TreeMaker::ReadObjects(const GitIdentifier& id, const ResolvedRef& want, const Remote& remote, ResolvedGit& out) {
+FetchRequest TreeMaker::RequestOf(const GitIdentifier& id, const ResolvedRef& want) const {
   FetchRequest request;
   request.want = want;
   request.asked_ref = id.ref;
   request.by_commit = id.fetch_by_commit;
+  request.from = from_;
+  return request;
+}
+
+absl::Status TreeMaker::ReadObjects(const GitIdentifier& id, const ResolvedRef& want, const Remote& remote, ResolvedGit& out) {
+  FetchRequest request = RequestOf(id, want);
   return WithObject(remote, request, "", [&](const GitCli& git) -> absl::Status {
-    auto read = [&](std::vector<std::string> args) { return git.Run(cancel_, args, GitCli::Show::kNothing); };
+    auto read = [&](std::vector<std::string> args) -> absl::StatusOr<std::string> {
+      BK_TRY(std::string text, git.Run(cancel_, args, GitCli::Show::kNothing));
+      if (text.size() > kMaxObjectText) return ResourceExhausted("object ", want.object, " of ", remote.shown, " has more than ", kMaxObjectText, " bytes");
+      return text;
+    };
     BK_RETURN_IF_ERROR(CheckChecksum(id, want.object, git));
     BK_TRY(std::string type, read({"cat-file", "-t", want.object}));
     type.resize(std::min(type.size(), type.find('\n')));
@@ -81,10 +93,7 @@ absl::Status TreeMaker::ReadObjects(const GitIdentifier& id, const ResolvedRef& 
 }
 
 absl::Status TreeMaker::Make(const GitIdentifier& id, const ResolvedRef& want, const Remote& remote, const std::string& into) {
-  FetchRequest request;
-  request.want = want;
-  request.asked_ref = id.ref;
-  request.by_commit = id.fetch_by_commit;
+  FetchRequest request = RequestOf(id, want);
   request.whole = id.checkout_bundle;
   request.with_tags = id.keep_git_dir && !context_.offline;
   bool kept = id.keep_git_dir && id.subdir.empty();

@@ -19,6 +19,8 @@ class TreeMaker {
  public:
   TreeMaker(const CancelToken& cancel, const cache::FetchContext& context, cache::CacheManager& cache, KeyedLock& remotes, const RemoteAccess& access)
       : cancel_(cancel), context_(context), cache_(cache), remotes_(remotes), access_(access) {}
+  // The wanted object comes from there (FetchRequest::from); submodules still from their remotes.
+  void TakeFrom(std::function<absl::StatusOr<std::string>()> from) { from_ = std::move(from); }
 
   // Into the empty directory `into`.
   absl::Status Make(const GitIdentifier& id, const ResolvedRef& want, const Remote& remote, const std::string& into);
@@ -28,6 +30,7 @@ class TreeMaker {
 
  private:
   struct Part;
+  FetchRequest RequestOf(const GitIdentifier& id, const ResolvedRef& want) const;
   // Runs `f`, which fills `into`, on the remote's repository once it has the wanted object; anew if the repository turns out
   // to be damaged. Nothing is cleared away before that when `into` is "".
   absl::Status WithObject(const Remote& remote, const FetchRequest& request, const std::string& into, const std::function<absl::Status(const GitCli&)>& f);
@@ -44,6 +47,7 @@ class TreeMaker {
   cache::CacheManager& cache_;
   KeyedLock& remotes_;
   const RemoteAccess& access_;
+  std::function<absl::StatusOr<std::string>()> from_;
   int written_submodules_ = 0;
   int64_t commit_time_ = 0;
 };

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include "daemon/cache/store.h"
+#include "daemon/registry/registry.h"
 #include "daemon/source/git/git.h"
 #include "tests/unit/support/fake_session.h"
 #include "tests/unit/support/git_server.h"
@@ -16,7 +17,8 @@ struct GitBench {
     auto opened = cache::Store::Open({temp.path() + "/root", "native"});
     REQUIRE_MESSAGE(opened.ok(), Message(opened.status()));
     store = std::move(*opened);
-    source = MakeGitSource({&sessions, &store->manager()});
+    registry.emplace(registry::Registry::Options{.hosts = {}, .sessions = &sessions, .content = &store->content(), .backoff_ms = 1});
+    source = MakeGitSource({.sessions = &sessions, .cache = &store->manager(), .registry = &*registry, .content = &store->content()});
   }
   // A repository NAME with one commit on main (file "a"), and what `script` does behind it.
   std::string Repo(const std::string& name, const std::string& script = "", const std::string& options = "") {
@@ -59,6 +61,7 @@ struct GitBench {
   const std::string repos;
   std::unique_ptr<cache::Store> store;
   testing::FakeSessions sessions;
+  std::optional<registry::Registry> registry;
   std::unique_ptr<Source> source;
   cache::FetchContext context{{"session"}, {}};
   testing::GitHttp http;

@@ -106,6 +106,31 @@ TEST_CASE("annotated tags are peeled: their commit is the key, they are the pin"
   CHECK(bench.Look("r", "v1", "cat a") == "one");
 }
 
+TEST_CASE("what a frontend was told holds for its build, other builds ask again") {  // SRC-067, SRC-072
+  GitBench bench;
+  bench.Repo("r");
+  auto ask = [&](const cache::FetchContext& context, GitBench::Attrs attrs = {}) {
+    attrs["git.fullurl"] = bench.Url("r");
+    auto answer = bench.source->ResolveGit(CancelToken::Never(), context, {"git://host/r#main", attrs, {}}, false);
+    return answer.ok() ? answer->checksum : Message(answer.status());
+  };
+  const std::string first = bench.In("r", "git rev-parse main");
+  CHECK(ask(bench.context) == first);
+  bench.In("r", "echo two >a\ngit commit -qam two");
+  const std::string second = bench.In("r", "git rev-parse main");
+  CHECK(ask(bench.context) == first);
+  CHECK(bench.Look("r", "main", "cat a") == "one");
+  CHECK(bench.Look("r", "main", "cat a; git rev-parse main", {{"git.keepgitdir", "true"}}) == "one\n" + first);
+  CHECK(ask(bench.context, {{"git.checksum", second}}) == second);  // what was told cannot be meant
+  CHECK(ask({{"another"}, {}}) == second);
+  // A commit by its id says nothing of the ref that goes with it.
+  GitBench other;
+  other.Repo("r", "echo two >a\ngit commit -qam two");
+  auto pinned = other.source->ResolveGit(CancelToken::Never(), other.context, {"git://host/r#main", {{"git.fullurl", other.Url("r")}, {"git.checksum", other.In("r", "git rev-parse main~1")}, {"git.fetchbycommit", "true"}}, {}}, false);
+  REQUIRE(pinned.ok());
+  CHECK(other.Look("r", "main", "cat a") == "two");
+}
+
 TEST_CASE("a ref that moves between question and fetch: the commit of the key is fetched, or it is an error") {  // SRC-067
   GitBench bench;
   bench.Repo("r", "git checkout -qb feature\necho two >a\ngit commit -qam two");
@@ -243,11 +268,10 @@ TEST_CASE("an empty tree, and names that are unusual") {
   CHECK(bench.Look("s", "o'dd:d *", "ls") == "[x] y");
 }
 
-TEST_CASE("what is not built is refused by name") {  // SRC-060, SRC-062
+TEST_CASE("what is not built is refused by name") {  // SRC-062
   GitBench bench;
   auto refused = [&](const GitBench::Attrs& attrs) { return Message(bench.source->Resolve({"git://host/r#main", attrs, {}}).status()); };
   CHECK(refused({{"git.sig.pubkey", "KEY"}}) == "signatures of git commits are not built yet (leave out git.sig.*)");
-  CHECK(refused({{"git.bundle", "docker-image+blob://host/a@sha256:" + std::string(64, '1')}, {"git.checksum", "aa"}}) == "git bundles as a source are not built yet (leave out git.bundle)");
   auto ssh = bench.Key("r", "main", {{"git.fullurl", "git@host.invalid:r.git"}, {"git.mountsshsock", "default"}});
   CHECK(Message(ssh.status()).find("no SSH key \"default\" forwarded from the client") == 0);
 }
