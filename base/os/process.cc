@@ -74,7 +74,7 @@ struct Plan {
   FailAfterFork(plan.error_fd);
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef BK_SANITIZED
 constexpr bool kShareMemory = false;  // their bookkeeping would be shared too
 #else
 constexpr bool kShareMemory = true;

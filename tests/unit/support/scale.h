@@ -3,7 +3,7 @@
 
 namespace bk::test {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef BK_SANITIZED
 constexpr int kLarge = 10'000;
 #else
 constexpr int kLarge = 100'000;
