@@ -100,6 +100,7 @@ absl::StatusOr<frontend::WorkerInfo> DescribeWorker(const config::Config& config
 struct Daemon::Rooms {
   config::Config config;
   std::unique_ptr<cache::Store> store;
+  std::unique_ptr<cdi::Registry> devices;
   std::unique_ptr<exec::DeferredExecutor> executor;
   session::ConnectedSessions sessions;
   std::unique_ptr<registry::Registry> registry;
@@ -137,6 +138,7 @@ absl::Status Daemon::Rooms::OpenStore() {
   runtime.cgroup_parent = config.oci.cgroup_parent;
   runtime.dns = {.nameservers = config.dns.nameservers, .options = config.dns.options, .search_domains = config.dns.search_domains};
   executor = std::make_unique<exec::DeferredExecutor>([runtime] { return exec::MakeRuntimeExecutor(runtime); });
+  if (!config.cdi_disabled) devices = std::make_unique<cdi::Registry>(config.cdi_spec_dirs, config.cdi_auto_allowed);
   if (config.oci.network_mode == "auto") log::Info("network mode auto: steps use the host's network (private networks are not built yet)");
   return absl::OkStatus();
 }
@@ -160,6 +162,7 @@ absl::Status Daemon::Rooms::MakeEngine() {
                             .sources = sources.get(),
                             .sessions = &sessions,
                             .executor = executor.get(),
+                            .devices = devices.get(),
                             .parallelism = parallelism.get(),
                             .trace_socket = config.otel_socket_path,
                             .state_dir = config.root,
@@ -178,6 +181,8 @@ absl::Status Daemon::Rooms::MakeEngine() {
   parts.frontends["dockerfile.v0"] = &dockerfile;
   parts.workers = {worker};
   parts.allowed_entitlements = {config.entitlements.begin(), config.entitlements.end()};
+  if (devices != nullptr) parts.allowed_entitlements.insert("device");
+  parts.devices = devices.get();
   engine = std::make_unique<llb::Engine>(std::move(parts));
   return absl::OkStatus();
 }

@@ -225,9 +225,8 @@ absl::Status Check(const Config& config, const Surroundings& here) {
   }
   if (config.drain_timeout_ms < 0) return InvalidArgument("--drain-timeout must not be negative");
   for (const std::string& entitlement : config.entitlements) {
-    if (entitlement == "device" || entitlement.starts_with("device=")) return Unimplemented("entitlement ", Quote(entitlement), " is not built yet");
-    if (entitlement != "network.host" && entitlement != "security.insecure") {
-      return InvalidArgument("invalid entitlement : ", entitlement, " (use network.host or security.insecure, one a flag)");
+    if (entitlement != "network.host" && entitlement != "security.insecure" && entitlement != "device") {
+      return InvalidArgument("invalid entitlement : ", entitlement, " (use network.host, security.insecure or device, one a flag)");
     }
   }
   return CheckWorker(config.oci, here.in_user_namespace);

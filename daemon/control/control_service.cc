@@ -57,11 +57,17 @@ grpc::ServerUnaryReactor* ControlService::Info(grpc::CallbackServerContext* cont
 }
 
 grpc::ServerUnaryReactor* ControlService::ListWorkers(grpc::CallbackServerContext* context, const api::ListWorkersRequest* request, api::ListWorkersResponse* response) {
-  auto filter = Filter::Parse({request->filter().begin(), request->filter().end()});
-  if (!filter.ok()) return wire::Answer(context, llb::ForClients(filter.status()));
+  std::vector<std::string> filter(request->filter().begin(), request->filter().end());
+  // Devices are looked for on disk.
+  return wire::RunUnary<api::ListWorkersResponse>(*tasks_, context, response, [this, filter](const CancelToken&, api::ListWorkersResponse& out) { return FillWorkers(filter, out); });
+}
+
+absl::Status ControlService::FillWorkers(const std::vector<std::string>& wanted, api::ListWorkersResponse& out) const {
+  auto filter = Filter::Parse(wanted);
+  if (!filter.ok()) return llb::ForClients(filter.status());
   for (const frontend::WorkerInfo& worker : parts_.engine->parts().workers) {
     if (!filter->Matches(WorkerFields(worker.id, worker.labels))) continue;
-    auto* record = response->add_record();
+    auto* record = out.add_record();
     record->set_id(worker.id);
     for (const auto& [key, value] : worker.labels) (*record->mutable_labels())[key] = value;
     for (const Platform& platform : worker.platforms) *record->add_platforms() = ToWire(platform);
@@ -72,11 +78,18 @@ grpc::ServerUnaryReactor* ControlService::ListWorkers(grpc::CallbackServerContex
       policy->set_reservedspace(rule.reserved_bytes);
       policy->set_maxusedspace(rule.max_used_bytes);
       policy->set_minfreespace(rule.min_free_bytes);
-      for (const std::string& filter : rule.filter) policy->add_filters(filter);
+      for (const std::string& one : rule.filter) policy->add_filters(one);
     }
     FillVersion(*record->mutable_buildkitversion());
+    if (parts_.engine->parts().devices == nullptr) continue;
+    for (const cdi::Device& device : parts_.engine->parts().devices->List()) {
+      auto* one = record->add_cdidevices();
+      one->set_name(device.name);
+      one->set_autoallow(device.auto_allowed);
+      for (const auto& [key, value] : device.annotations) (*one->mutable_annotations())[key] = value;
+    }
   }
-  return wire::Answer(context, absl::OkStatus());
+  return absl::OkStatus();
 }
 
 grpc::ServerUnaryReactor* ControlService::DiskUsage(grpc::CallbackServerContext* context, const api::DiskUsageRequest* request, api::DiskUsageResponse* response) {

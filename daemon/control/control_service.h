@@ -39,6 +39,7 @@ class ControlService : public api::Control::CallbackService {
   grpc::ServerUnaryReactor* UpdateBuildHistory(grpc::CallbackServerContext* context, const api::UpdateBuildHistoryRequest* request, api::UpdateBuildHistoryResponse* response) override;
 
  private:
+  absl::Status FillWorkers(const std::vector<std::string>& wanted, api::ListWorkersResponse& out) const;
   absl::Status RunBuild(const CancelToken& cancel, const api::SolveRequest& request, api::SolveResponse& response);
 
   // Counts a build in; false while draining.

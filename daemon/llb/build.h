@@ -9,13 +9,14 @@
 
 #include "base/guarded.h"
 #include "daemon/llb/engine.h"
+#include "daemon/llb/load/entitlement_set.h"
 #include "daemon/llb/source_gate.h"
 
 namespace bk::llb {
 
 class Build {
  public:
-  Build(const EngineParts& parts, solver::Job& job, std::string session_id, std::set<std::string> entitlements, PolicyList policies = {}, SourceRules rules = {})
+  Build(const EngineParts& parts, solver::Job& job, std::string session_id, EntitlementSet entitlements, PolicyList policies = {}, SourceRules rules = {})
       : parts_(parts), job_(job), session_id_(std::move(session_id)), entitlements_(std::move(entitlements)), policies_(std::move(policies)), gate_(std::move(rules)) {
     job_.SetOffline(gate_.rules().offline);
   }
@@ -23,7 +24,7 @@ class Build {
   const EngineParts& parts() const { return parts_; }
   solver::Job& job() const { return job_; }
   const std::string& session_id() const { return session_id_; }
-  const std::set<std::string>& entitlements() const { return entitlements_; }
+  const EntitlementSet& entitlements() const { return entitlements_; }
   SourceGate& gate() { return gate_; }
   // Of the session only: for content that is fetched outside of a vertex.
   cache::FetchContext Fetch() const;
@@ -38,7 +39,7 @@ class Build {
   const EngineParts& parts_;
   solver::Job& job_;
   const std::string session_id_;
-  const std::set<std::string> entitlements_;
+  const EntitlementSet entitlements_;
   const PolicyList policies_;
   SourceGate gate_;
   Guarded<std::set<std::string>> told_;

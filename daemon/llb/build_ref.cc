@@ -10,6 +10,7 @@ absl::StatusOr<LoadedDefinition> BuildRef::Load(const CancelToken& cancel) const
   LoadOptions options;
   options.default_platform = build_.DefaultPlatform();
   options.entitlements = build_.entitlements();
+  options.devices = build_.parts().devices;
   options.ops = build_.parts().ops;
   BK_ASSIGN(options.source_policy, build_.PolicyWith(policies_));
   auto loaded = LoadDefinition(cancel, *definition_, options);

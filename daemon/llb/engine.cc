@@ -73,7 +73,7 @@ frontend::SolveRequest RequestOf(const BuildRequest& request) {
 struct Engine::Plan {
   Exports exports;
   std::vector<std::string> notices;
-  std::set<std::string> entitlements;
+  EntitlementSet entitlements;
 };
 
 absl::StatusOr<Engine::Plan> Engine::MakePlan(const BuildRequest& request) {

@@ -61,6 +61,7 @@ struct EngineParts {
   std::map<std::string, frontend::Frontend*> frontends;
   std::vector<frontend::WorkerInfo> workers;
   std::set<std::string> allowed_entitlements;  // by the daemon's configuration
+  cdi::Registry* devices = nullptr;            // null: none are offered
 };
 
 class Build;

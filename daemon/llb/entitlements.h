@@ -8,11 +8,12 @@
 #include <vector>
 
 #include "base/status.h"
+#include "daemon/llb/load/entitlement_set.h"
 
 namespace bk::llb {
 
-// The names granted ("network.host", "security.insecure", "device"). Unknown for a name that is none and for one that
-// `allowed` lacks.
-absl::StatusOr<std::set<std::string>> GrantEntitlements(const std::vector<std::string>& requested, const std::set<std::string>& allowed);
+// What of "network.host", "security.insecure", "device" and "device=NAME[,alias=OTHER]" is granted. Unknown for a name that is
+// none and for one that `allowed` lacks.
+absl::StatusOr<EntitlementSet> GrantEntitlements(const std::vector<std::string>& requested, const std::set<std::string>& allowed);
 
 }  // namespace bk::llb

@@ -26,7 +26,6 @@ class ExecOp : public OpBase {
     std::vector<cache::ImmutablePtr> refs;
     for (const solver::ResultPtr& input : inputs) refs.push_back(RefOf(input));
     cache::FetchContext fetch = FetchOf(context);
-    BK_RETURN_IF_ERROR(BuildError(CheckBuilt()));
     BK_RETURN_IF_ERROR(BuildError(CheckPlatform(cancel, fetch, refs)));
     auto mounts = PrepareMounts(cancel, {parts_.cache, parts_.sessions, parts_.cache_mounts, fetch}, op(), refs);
     if (!mounts.ok()) return BuildError(mounts.status());
@@ -43,12 +42,15 @@ class ExecOp : public OpBase {
  private:
   const pb::ExecOp& op() const { return request_.op->exec(); }
 
-  // What this machine or this daemon cannot do, said before anything is made.
-  absl::Status CheckBuilt() const {
-    for (const pb::CDIDevice& device : op().cdidevices()) {
-      if (!device.optional()) return Unimplemented("CDI devices are not built yet (", device.name(), ")");
-    }
-    return absl::OkStatus();
+  // What the step's devices change in it. They were allowed when the definition was loaded.
+  absl::StatusOr<exec::ContainerEdits> DeviceEdits() const {
+    if (op().cdidevices().empty()) return exec::ContainerEdits();
+    if (parts_.devices == nullptr) return FailedPrecondition("CDI device injection failed: the daemon runs with CDI disabled");
+    std::vector<cdi::Request> requests;
+    for (const pb::CDIDevice& device : op().cdidevices()) requests.push_back({device.name(), device.optional()});
+    auto names = parts_.devices->Find(requests);
+    if (!names.ok()) return Annotate(names.status(), "CDI device injection failed");
+    return parts_.devices->EditsOf(*names);
   }
 
   // A foreign platform without emulator is refused before the runtime fails without a reason, unless the program turns out
@@ -78,9 +80,12 @@ class ExecOp : public OpBase {
     return process;
   }
 
-  absl::Status RunStep(const CancelToken& cancel, solver::OpContext& context, const PreparedMounts& mounts, const exec::ProcessSpec& process) {
+  absl::Status RunStep(const CancelToken& cancel, solver::OpContext& context, const PreparedMounts& mounts, exec::ProcessSpec& process) {
     std::string command = CommandLine(op());
     if (auto modes = CheckModes(op()); !modes.ok()) return StartError(command, modes);
+    auto edits = DeviceEdits();
+    if (!edits.ok()) return StartError(command, edits.status());
+    process.edits = *std::move(edits);
     StepLog log(context.Progress());
     exec::Stdio stdio;
     stdio.output = [&](int stream, std::string_view bytes) { log.Write(stream, bytes); };

@@ -13,6 +13,7 @@
 #include "daemon/solver/op.h"
 #include "daemon/source/source.h"
 #include "llb/ops.pb.h"
+#include "sandbox/cdi/registry.h"
 #include "sandbox/exec/executor.h"
 
 namespace bk::ops {
@@ -23,6 +24,7 @@ struct OpParts {
   source::SourceManager* sources = nullptr;
   session::Manager* sessions = nullptr;
   exec::Executor* executor = nullptr;
+  cdi::Registry* devices = nullptr;  // null: steps get none
   Semaphore* parallelism = nullptr;  // null: no limit (max-parallelism)
   std::string trace_socket;          // path of the trace socket that steps see; "" = none
   std::string state_dir;             // <root> of the worker, for temporary files of steps

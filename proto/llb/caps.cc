@@ -51,7 +51,7 @@ constexpr Capability kLlb[] = {
     {"exec.meta.security", true},
     {"exec.meta.security.devices.v1", false},
     {"exec.meta.ulimit", true},
-    {"exec.meta.cdi", false},
+    {"exec.meta.cdi", true},
     {"exec.meta.linux.resources", false},
     {"exec.mount.bind", true},
     {"exec.mount.bind.readwrite-nooutput", true},

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/os/mount.h"
+#include "sandbox/oci/container_edits.h"
 
 namespace bk::exec {
 
@@ -58,6 +59,7 @@ struct ProcessSpec {
   bool remove_mount_stubs_recursive = false;
   std::vector<int> valid_exit_codes;
   Resources resources;
+  ContainerEdits edits;  // of the step's devices
 };
 
 }  // namespace bk::exec

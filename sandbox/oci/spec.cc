@@ -47,9 +47,8 @@ std::vector<SpecMount> DefaultMounts(const SpecInput& input) {
   };
 }
 
-// A mount takes the place of an earlier one with the same target.
-std::vector<SpecMount> AllMounts(const SpecInput& input) {
-  std::vector<SpecMount> given = DefaultMounts(input);
+// A mount takes the place of an earlier one with the same target. `given`: those that are there before the step's own.
+std::vector<SpecMount> AllMounts(const SpecInput& input, std::vector<SpecMount> given) {
   given.insert(given.end(), input.mounts.begin(), input.mounts.end());
   const std::string& socket = input.process->trace_socket;
   if (!socket.empty() && os::Exists(socket)) given.push_back({kTraceTarget, "bind", socket, {"ro", "rbind"}});
@@ -176,7 +175,9 @@ absl::StatusOr<Spec> MakeSpec(const SpecInput& input) {
   if (none) spec.namespaces.emplace_back("network");
   if (input.host.cgroup2_alone) spec.namespaces.emplace_back("cgroup");
   SetSecurity(input, spec);
-  spec.mounts = AllMounts(input);
+  spec.mounts = DefaultMounts(input);
+  ApplyEdits(process.edits, input.device_filter, spec);
+  spec.mounts = AllMounts(input, std::move(spec.mounts));
   if (input.host.user_namespace) BK_RETURN_IF_ERROR(KeepLockedFlags(spec.mounts));
   if (input.rootless) MakeRootless(spec);
   return spec;

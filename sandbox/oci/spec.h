@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,10 +25,12 @@ struct DeviceRule {
   bool allow = false;
   std::string type;  // "c", "b", "" = all
   std::string access;
+  std::optional<int64_t> major, minor;  // absent: all
 };
 struct SpecDevice {
   std::string path, type;
   int64_t major = 0, minor = 0;
+  std::optional<uint32_t> mode, uid, gid;
 };
 struct SpecResources {
   std::vector<DeviceRule> devices;
@@ -52,6 +55,9 @@ struct Spec {
   std::optional<SeccompContext> seccomp;  // absent: unconfined
   std::string seccomp_program;            // of `seccomp`, for a runtime that takes it ready-made (crun); "" = it makes its own
   std::vector<std::string> masked_paths, readonly_paths;
+  std::map<std::string, std::vector<exec::Hook>> hooks;  // by the specification's names
+  std::map<std::string, std::string> net_devices;        // by the host's name: the container's
+  std::optional<exec::IntelRdt> rdt;
 };
 
 // The reference's version of the specification, and the newest that crun 1.8 takes; nothing here needs more than the latter.
@@ -79,6 +85,9 @@ absl::StatusOr<Spec> MakeSpec(const SpecInput& input);
 std::string SpecJson(const Spec& spec);
 // Its process alone, for one that joins a container (runc exec --process).
 std::string ProcessJson(const Spec& spec);
+
+// Puts `edits` into what was made so far. `device_filter`: the runtime restricts devices, so new ones are allowed one by one.
+void ApplyEdits(const exec::ContainerEdits& edits, bool device_filter, Spec& spec);
 
 // Supplementary groups of the spec: the main group first, unless it is among them anyway.
 std::vector<uint32_t> AdditionalGroups(const User& user);

@@ -20,6 +20,11 @@ void Text(GoJsonWriter& w, const char* key, std::string_view value) {
   w.String(value);
 }
 
+void Number(GoJsonWriter& w, const char* key, int64_t value) {
+  w.Key(key);
+  w.Int(value);
+}
+
 void WriteUser(GoJsonWriter& w, const Spec& spec) {
   w.Key("user");
   w.BeginObject();
@@ -78,6 +83,8 @@ void WriteDeviceRules(GoJsonWriter& w, const std::vector<DeviceRule>& rules) {
     w.Key("allow");
     w.Bool(rule.allow);
     if (!rule.type.empty()) Text(w, "type", rule.type);
+    if (rule.major) Number(w, "major", *rule.major);
+    if (rule.minor) Number(w, "minor", *rule.minor);
     Text(w, "access", rule.access);
     w.EndObject();
   }
@@ -176,9 +183,62 @@ void WriteDevices(GoJsonWriter& w, const std::vector<SpecDevice>& devices) {
     w.Int(device.major);
     w.Key("minor");
     w.Int(device.minor);
+    if (device.mode) Number(w, "fileMode", *device.mode);
+    if (device.uid) Number(w, "uid", *device.uid);
+    if (device.gid) Number(w, "gid", *device.gid);
     w.EndObject();
   }
   w.EndArray();
+}
+
+void WriteNetDevices(GoJsonWriter& w, const std::map<std::string, std::string>& devices) {
+  if (devices.empty()) return;
+  w.Key("netDevices");
+  w.BeginObject();
+  for (const auto& [host, name] : devices) {
+    w.Key(host);
+    w.BeginObject();
+    Text(w, "name", name);
+    w.EndObject();
+  }
+  w.EndObject();
+}
+
+void WriteRdt(GoJsonWriter& w, const exec::IntelRdt& rdt) {
+  w.Key("intelRdt");
+  w.BeginObject();
+  auto text = [&](const char* key, const std::string& value) {
+    if (!value.empty()) Text(w, key, value);
+  };
+  text("closID", rdt.closid);
+  Strings(w, "schemata", rdt.schemata);
+  text("l3CacheSchema", rdt.l3_cache_schema);
+  text("memBwSchema", rdt.mem_bw_schema);
+  if (rdt.enable_monitoring) {
+    w.Key("enableMonitoring");
+    w.Bool(true);
+  }
+  w.EndObject();
+}
+
+void WriteHooks(GoJsonWriter& w, const std::map<std::string, std::vector<exec::Hook>>& hooks) {
+  if (hooks.empty()) return;
+  w.Key("hooks");
+  w.BeginObject();
+  for (const auto& [name, list] : hooks) {
+    w.Key(name);
+    w.BeginArray();
+    for (const exec::Hook& hook : list) {
+      w.BeginObject();
+      Text(w, "path", hook.path);
+      Strings(w, "args", hook.args);
+      Strings(w, "env", hook.env);
+      if (hook.timeout_s) Number(w, "timeout", *hook.timeout_s);
+      w.EndObject();
+    }
+    w.EndArray();
+  }
+  w.EndObject();
 }
 
 void WriteLinux(GoJsonWriter& w, const Spec& spec) {
@@ -195,9 +255,11 @@ void WriteLinux(GoJsonWriter& w, const Spec& spec) {
   }
   w.EndArray();
   WriteDevices(w, spec.devices);
+  WriteNetDevices(w, spec.net_devices);
   if (spec.seccomp) WriteSeccomp(w, *spec.seccomp);
   Strings(w, "maskedPaths", spec.masked_paths);
   Strings(w, "readonlyPaths", spec.readonly_paths);
+  if (spec.rdt) WriteRdt(w, *spec.rdt);
   w.EndObject();
 }
 
@@ -229,7 +291,7 @@ std::string SpecJson(const Spec& spec) {
   for (const SpecMount& mount : spec.mounts) {
     w.BeginObject();
     Text(w, "destination", mount.destination);
-    Text(w, "type", mount.type);
+    if (!mount.type.empty()) Text(w, "type", mount.type);
     Text(w, "source", mount.source);
     Strings(w, "options", mount.options);
     w.EndObject();
@@ -241,6 +303,7 @@ std::string SpecJson(const Spec& spec) {
     Text(w, "run.oci.seccomp_bpf_data", Base64Encode(spec.seccomp_program));  // crun(1)
     w.EndObject();
   }
+  WriteHooks(w, spec.hooks);
   WriteLinux(w, spec);
   w.EndObject();
   return w.Take();

@@ -113,16 +113,11 @@ absl::Status CheckShape(const pb::Op& op) {
   }
 }
 
-absl::Status CheckEntitlements(pb::Op& op, const std::set<std::string>& granted) {
+absl::Status CheckEntitlements(pb::Op& op, const EntitlementSet& granted, cdi::Registry* devices) {
   if (!op.has_exec()) return absl::OkStatus();
   if (op.exec().network() == pb::HOST && !granted.contains("network.host")) return Unknown("network.host is not allowed");
   if (op.exec().security() == pb::INSECURE && !granted.contains("security.insecure")) return Unknown("security.insecure is not allowed");
-  if (op.exec().cdidevices().empty() || granted.contains("device")) return absl::OkStatus();
-  for (const pb::CDIDevice& device : op.exec().cdidevices()) {
-    if (!device.optional()) return Unknown("device ", device.name(), " is requested by the build but not allowed");
-  }
-  op.mutable_exec()->clear_cdidevices();
-  return absl::OkStatus();
+  return CheckDevices(*op.mutable_exec(), granted, devices);
 }
 
 absl::Status CheckMeaning(const pb::Op& op) {

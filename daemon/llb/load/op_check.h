@@ -4,18 +4,18 @@
 // Thread-safe (functions).
 #pragma once
 
-#include <set>
 #include <string>
 
 #include "base/status.h"
+#include "daemon/llb/load/device_check.h"
 #include "llb/ops.pb.h"
 
 namespace bk::llb {
 
 // Unknown with the reference's texts ("invalid exec op with no args").
 absl::Status CheckShape(const pb::Op& op);
-// Unknown for a step that asks for more than was granted. Optional devices nobody may use are taken out.
-absl::Status CheckEntitlements(pb::Op& op, const std::set<std::string>& granted);
+// Unknown for a step that asks for more than was granted. `devices`: see CheckDevices.
+absl::Status CheckEntitlements(pb::Op& op, const EntitlementSet& granted, cdi::Registry* devices);
 // InvalidArgument for values of enumerations that are not known (never taken for the permissive one) and for indexes out
 // of range. Inputs of mounts are the exec op's own to check.
 absl::Status CheckMeaning(const pb::Op& op);

@@ -234,7 +234,7 @@ absl::Status Loader::Check(Entry& entry) {
       loaded_.pruned_cache_ids[mount.cacheopt().id().empty() ? mount.dest() : mount.cacheopt().id()] = mount.input() != -1;
     }
   }
-  BK_RETURN_IF_ERROR(CheckEntitlements(entry.op, options_.entitlements));
+  BK_RETURN_IF_ERROR(CheckEntitlements(entry.op, options_.entitlements, options_.devices));
   if (entry.metadata == nullptr) return absl::OkStatus();
   for (const auto& [cap, ignored] : entry.metadata->caps()) {
     if (HasLlbCapability(cap)) continue;

@@ -12,6 +12,7 @@
 #include <unordered_map>
 
 #include "base/platform.h"
+#include "daemon/llb/load/entitlement_set.h"
 #include "daemon/ops/ops.h"
 #include "daemon/solver/vertex.h"
 #include "llb/ops.pb.h"
@@ -24,7 +25,8 @@ inline constexpr size_t kMaxDefinitionBytes = 128 << 20;
 
 struct LoadOptions {
   Platform default_platform;           // for ops without one (filled in after the digest is fixed)
-  std::set<std::string> entitlements;  // granted to the build ("network.host", "security.insecure", "device")
+  EntitlementSet entitlements;         // granted to the build
+  cdi::Registry* devices = nullptr;    // null: the daemon offers none
   ops::OpFactory* ops = nullptr;       // null: vertices cannot be run (tests)
   // May change or refuse each source of the definition, needed or not, before it has a digest. Null: none.
   std::function<absl::Status(pb::SourceOp&)> source_policy;

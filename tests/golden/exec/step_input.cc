@@ -7,6 +7,9 @@
 #include <cstdlib>
 
 #include "base/os/file.h"
+#include "daemon/llb/entitlements.h"
+#include "daemon/llb/load/device_check.h"
+#include "tests/golden/exec/devices.h"
 
 namespace bk::golden::exec {
 namespace {
@@ -61,7 +64,26 @@ std::vector<std::string> Environment(const Json& exec, const Json& input) {
   return env;
 }
 
-absl::Status FillProcess(const Json& exec, const Json& input, bk::exec::ProcessSpec& process) {
+// What the daemon allows; Unimplemented if it refuses the step.
+absl::Status FillDevices(const Json& exec, const Json& input, const std::string& dir, bk::exec::ProcessSpec& process) {
+  if (!exec.contains("cdiDevices")) return absl::OkStatus();
+  BK_RETURN_IF_ERROR(WriteDevices(dir + "/cdi"));
+  cdi::Registry registry({dir + "/cdi"}, {});
+  pb::ExecOp op;
+  for (const Json& device : exec["cdiDevices"]) {
+    pb::CDIDevice& one = *op.add_cdidevices();
+    one.set_name(device["name"].get<std::string>());
+    one.set_optional(device.value("optional", false));
+  }
+  BK_TRY(bk::llb::EntitlementSet granted, bk::llb::GrantEntitlements(input.value("client_entitlements", std::vector<std::string>()), {"device"}));
+  if (auto status = bk::llb::CheckDevices(op, granted, &registry); !status.ok()) return Unimplemented(Message(status));
+  std::vector<std::string> names;
+  for (const pb::CDIDevice& device : op.cdidevices()) names.push_back(device.name());
+  BK_ASSIGN(process.edits, registry.EditsOf(names));
+  return absl::OkStatus();
+}
+
+absl::Status FillProcess(const Json& exec, const Json& input, const std::string& dir, bk::exec::ProcessSpec& process) {
   const Json& meta = exec["meta"];
   process.args = meta.value("args", std::vector<std::string>());
   process.env = Environment(exec, input);
@@ -87,8 +109,7 @@ absl::Status FillProcess(const Json& exec, const Json& input, bk::exec::ProcessS
   resources.cpu_quota = Number(limits, "cpuQuota");
   resources.cpuset_cpus = limits.value("cpusetCpus", "");
   resources.cpuset_mems = limits.value("cpusetMems", "");
-  if (exec.contains("cdiDevices")) return Unimplemented("CDI devices are not built yet");
-  return absl::OkStatus();
+  return FillDevices(exec, input, dir, process);
 }
 
 }  // namespace
@@ -194,7 +215,7 @@ absl::StatusOr<StepInput> StepFiles::Make(const Json& input, bool rootless) {
   const Json& exec = input["exec"];
   StepInput step;
   if (!exec["meta"].contains("args")) return Unimplemented("an op without args is refused above the executor");
-  BK_RETURN_IF_ERROR(FillProcess(exec, input, step.process));
+  BK_RETURN_IF_ERROR(FillProcess(exec, input, dir_, step.process));
   step.process.trace_socket = trace_socket();
   step.process.traceparent = "00-$TRACE-$SPAN-01";
   for (const Json& mount : exec.value("mounts", Json::array())) {

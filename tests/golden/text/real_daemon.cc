@@ -10,6 +10,8 @@
 #include <cstdlib>
 #include <thread>
 
+#include "tests/golden/exec/devices.h"
+
 namespace bk::golden::text {
 namespace {
 
@@ -30,8 +32,10 @@ absl::StatusOr<std::unique_ptr<RealDaemon>> RealDaemon::Start() {
   BK_ASSIGN(daemon->temp_, os::TempDir::Make("golden-daemon", "/var/tmp"));  // on a disk: overlayfs on tmpfs lacks what it needs
   const std::string& dir = daemon->temp_.path();
   BK_RETURN_IF_ERROR(os::WriteFile(dir + "/buildkitd.toml", "", 0644));
+  BK_RETURN_IF_ERROR(WriteDevices(dir + "/cdi"));
   os::ProcessOptions options;
-  options.argv = {BUILDKITD_PATH, "--root", dir + "/root", "--addr", daemon->address(), "--config", dir + "/buildkitd.toml", "--otel-socket-path", dir + "/otel.sock"};
+  options.argv = {BUILDKITD_PATH, "--root", dir + "/root", "--addr", daemon->address(), "--config", dir + "/buildkitd.toml", "--otel-socket-path", dir + "/otel.sock",
+                  "--cdi-spec-dir", dir + "/cdi"};
   options.replace_env = true;
   options.env = {"HOME=" + dir, "XDG_RUNTIME_DIR=" + dir, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
   options.parent_death_signal = SIGTERM;

@@ -20,7 +20,7 @@ class FixedRef final : public frontend::Ref {
 };
 
 // A build with one file and one image, which fires `onbuild`.
-class FileBridge final : public frontend::Bridge {
+class FileBridge : public frontend::Bridge {
  public:
   explicit FileBridge(std::string text, std::string onbuild = "") : text_(std::move(text)), onbuild_(std::move(onbuild)) {}
   std::vector<solver::WarningEvent> warnings;  // what was warned of

@@ -106,6 +106,30 @@ TEST_CASE("annotated tags are peeled: their commit is the key, they are the pin"
   CHECK(bench.Look("r", "v1", "cat a") == "one");
 }
 
+TEST_CASE("what a ref is can be asked without its tree: names alone cost one question, objects a fetch") {  // SRC-067, DFE-064
+  GitBench bench;
+  bench.Repo("r", "git tag -am t v1\necho two >a\ngit commit -qam two");
+  auto ask = [&](const std::string& ref, bool objects) {
+    auto answer = bench.source->ResolveGit(CancelToken::Never(), bench.context, {"git://host/r#" + ref, {{"git.fullurl", bench.Url("r")}}, {}}, objects);
+    REQUIRE_MESSAGE(answer.ok(), Message(answer.status()));
+    return *std::move(answer);
+  };
+  ResolvedGit plain = ask("v1", false);
+  CHECK(bench.http.log().size() == 2);
+  CHECK(plain.checksum == bench.In("r", "git rev-parse v1"));
+  CHECK(plain.commit_checksum == bench.In("r", "git rev-parse v1^{}"));
+  CHECK(plain.ref == "refs/tags/v1");
+  CHECK(plain.commit_object.empty());
+  for (const std::string& ref : {std::string("v1"), plain.checksum, plain.commit_checksum}) {
+    ResolvedGit whole = ask(ref, true);
+    CHECK(whole.commit_object == bench.In("r", "git cat-file commit v1^{}") + "\n");
+    CHECK(whole.tag_object.empty() == (ref == plain.commit_checksum));
+  }
+  std::string blob = bench.In("r", "git rev-parse main:a");
+  auto wrong = bench.source->ResolveGit(CancelToken::Never(), bench.context, {"git://host/r#" + blob, {{"git.fullurl", bench.Url("r")}}, {}}, true);
+  CHECK_FALSE(wrong.ok());
+}
+
 TEST_CASE("what a frontend was told holds for its build, other builds ask again") {  // SRC-067, SRC-072
   GitBench bench;
   bench.Repo("r");
