@@ -142,6 +142,58 @@ class Git(Case):
                 self.assertNotEqual(failed.returncode, 0)
             self.assertFalse(os.path.exists(f"{daemon.dir}/owned"))
 
+    def test_tls(self):
+        """Servers are believed by SSL_CERT_FILE of the daemon; without it they are refused."""
+        with GitServer(tls=True) as git:
+            git.repository("r")
+            for user in self.both_users():
+                with Daemon(user=user) as daemon:
+                    failed = daemon.build({"Dockerfile": f"FROM scratch\nADD {git.url('r')} /\n"}, check=False)
+                    self.assertIn("certificate", failed.err)
+                with Daemon(user=user, env={"SSL_CERT_FILE": git.authority}) as daemon:
+                    self.assertEqual(self.read(self.exported(daemon, f"FROM scratch\nADD {git.url('r')} /\n"), "a"), "one\n")
+
+    def refused(self, daemon, fragment="#main", **attrs):
+        """What a build of a graph with a git source says that has to fail."""
+        graph = Graph()
+        source = graph.source("git://host/r" + fragment, **attrs)
+        failed = daemon.buildctl("build", "--progress=plain", check=False, stdin=graph.definition(source).SerializeToString())
+        self.assertNotEqual(failed.returncode, 0, failed.err)
+        return failed.err
+
+    def test_hostile_repositories(self):
+        """hostile 36, 37, 38: nothing of a repository is run, and no name in it leads out of it."""
+        for daemon, git in self.each():
+            owned = daemon.dir + "/owned"
+            git.repository("r", f"printf '[submodule \"m\"]\\n\\tpath = m\\n\\turl = ext::sh -c touch%%20{owned}\\n' >.gitmodules\ngit add .gitmodules\n"
+                                "git update-index --add --cacheinfo 160000,$(git rev-parse HEAD),m\nln -s / root\ngit add root\ngit commit -qm hostile\n"
+                                "git branch -- ref-like && git update-ref refs/heads/--upload-pack=touch HEAD")
+            url = git.url("r")
+            self.assertIn("only http, https, ssh and git are allowed", self.refused(daemon, git_fullurl=url))
+            self.assertIn("'ext' not allowed", self.refused(daemon, git_fullurl=url, git_keepgitdir="true"))
+            self.assertIn('contains non-directory "root"', self.refused(daemon, "#main:root/etc", git_fullurl=url))
+            self.assertIn('failed to lstat ".git"', self.refused(daemon, "#main:.git", git_fullurl=url))
+            self.assertIn("invalid git ref", self.refused(daemon, "#--upload-pack=touch", git_fullurl=url))
+            self.assertIn("invalid git remote", self.refused(daemon, git_fullurl="ssh://-oProxyCommand=touch%20x/r"))
+            # Settings, hooks and filters that the tree or the server's own repository has.
+            git.repository("s", f"printf '* filter=evil diff=evil\\n' >.gitattributes\nmkdir .githooks\nprintf '#!/bin/sh\\ntouch {owned}\\n' >.githooks/post-checkout\nchmod 755 .githooks/post-checkout\n"
+                                f"git add .\ngit commit -qm attributes\ngit config filter.evil.smudge 'touch {owned}'\ngit config core.hooksPath .githooks\ngit config core.fsmonitor 'touch {owned}'")
+            for keep in ("false", "true"):
+                out = daemon.out("files")
+                graph = Graph()
+                source = graph.source("git://host/s#main", git_fullurl=git.url("s"), git_keepgitdir=keep)
+                daemon.buildctl("build", "--output", f"type=local,dest={out}", stdin=graph.definition(source).SerializeToString())
+                self.assertEqual(self.read(out, "a"), "one\n")
+                self.assertFalse(os.path.exists(out + "/.git/hooks"))
+            # A link where git looks for its submodules' addresses; an entry that is git's own directory by another case.
+            git.repository("t", "(git ls-tree HEAD; printf '120000 blob %s\\t.gitmodules\\n160000 commit %s\\tm\\n' $(printf d/x | git hash-object -w --stdin) $(git rev-parse HEAD)) | git mktree --missing >../t.tree\n"
+                                "git update-ref refs/heads/main $(git commit-tree -m x $(cat ../t.tree))")
+            self.assertIn(".gitmodules", self.refused(daemon, git_fullurl=git.url("t")))
+            git.repository("u", "tree=$(printf '100644 blob %s\\tconfig\\n' $(git hash-object -w a) | git mktree)\n"
+                                "git update-ref refs/heads/main $(git commit-tree -m x $(printf '040000 tree %s\\t.GIT\\n' $tree | git mktree))")
+            self.assertIn("invalid path", self.refused(daemon, git_fullurl=git.url("u")))
+            self.assertFalse(os.path.exists(owned))
+
     def test_ssh(self):
         """SRC-054, SRC-055: the client's agent opens the door, nothing else does; the host must be the one that is known."""
         for user in self.both_users():

@@ -69,6 +69,7 @@ std::vector<std::string> Environment(const GitSettings& settings) {
   for (const char* name : {"PATH", "TMPDIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy"}) {
     if (const char* value = getenv(name)) env.push_back(StrCat(name, "=", value));
   }
+  if (const char* bundle = getenv("SSL_CERT_FILE"); bundle != nullptr && *bundle != 0) env.push_back(StrCat("GIT_SSL_CAINFO=", bundle));
   size_t count = 0;
   for (const auto* list : {&FixedConfig(), &settings.config}) {
     for (const auto& [key, value] : *list) {

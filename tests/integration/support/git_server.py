@@ -6,7 +6,7 @@ import threading
 import time
 import socket
 
-from . import machine
+from . import http_server, machine
 
 ENV = {"PATH": machine.PATH, "HOME": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "LC_ALL": "C",
        "GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@test", "GIT_COMMITTER_NAME": "C", "GIT_COMMITTER_EMAIL": "c@test",
@@ -81,7 +81,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 class GitServer:
     """`with GitServer() as git:` `git.shell("r", "git commit …")`; `git.url("r")`."""
 
-    def __init__(self):
+    def __init__(self, tls=False):
+        self.tls, self.authority = tls, None
         self.root = machine.scratch("git")
         self.requests, self.authorization, self.cut, self.processes = [], "", 0, []
 
@@ -89,7 +90,9 @@ class GitServer:
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self.server.daemon_threads = True
         self.server.owner = self
-        self.host = f"127.0.0.1:{self.server.server_address[1]}"
+        if self.tls:
+            self.authority = http_server.serve_tls(self.server)
+        self.host = f"{'localhost' if self.tls else '127.0.0.1'}:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         return self
 
@@ -101,7 +104,7 @@ class GitServer:
             process.wait(10)
 
     def url(self, name):
-        return f"http://{self.host}/{name}/.git"
+        return f"{'https' if self.tls else 'http'}://{self.host}/{name}/.git"
 
     def repository(self, name, script="", options=""):
         os.makedirs(os.path.join(self.root, name))

@@ -12,6 +12,22 @@ import threading
 from . import machine
 
 
+def serve_tls(server):
+    """Lets `server` speak TLS as localhost; the path of the authority that says so."""
+    where = machine.scratch("tls")
+    authority, key, pair = (os.path.join(where, name) for name in ("ca.pem", "key.pem", "pair.pem"))
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+                    "-keyout", key, "-out", authority], check=True, capture_output=True)
+    with open(pair, "w") as file:
+        for part in (key, authority):
+            with open(part) as source:
+                file.write(source.read())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    return authority
+
+
 @dataclasses.dataclass
 class File:
     data: bytes = b""
@@ -77,22 +93,9 @@ class HttpServer:
         self.server.daemon_threads = True
         self.authority = None
         if tls:
-            self.wrap()
+            self.authority = serve_tls(self.server)
         self.host = f"{'localhost' if tls else '127.0.0.1'}:{self.server.server_address[1]}"
         self.url = f"{'https' if tls else 'http'}://{self.host}"
-
-    def wrap(self):
-        where = machine.scratch("tls")
-        self.authority, key, pair = (os.path.join(where, name) for name in ("ca.pem", "key.pem", "pair.pem"))
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
-                        "-keyout", key, "-out", self.authority], check=True, capture_output=True)
-        with open(pair, "w") as file:
-            for part in (key, self.authority):
-                with open(part) as source:
-                    file.write(source.read())
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(pair)
-        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
 
     def asked(self, path=""):
         """Methods of the requests so far, of one path or of all."""
