@@ -39,6 +39,7 @@ using grpc::experimental::ExternalConnectionAcceptor;
 
 registry::HostConfigs HostConfigsOf(const config::Config& config) {
   registry::HostConfigs hosts;
+  hosts.certificate_roots = config.certificate_roots;
   for (const auto& [name, host] : config.registries) {
     hosts[name] = {.mirrors = host.mirrors, .http = host.http, .insecure = host.insecure, .ca_files = host.ca_files, .key_pairs = host.key_pairs, .tls_dirs = host.tls_config_dirs};
   }
@@ -154,7 +155,8 @@ absl::Status Daemon::Rooms::ListenForTraces() {
 }
 
 absl::Status Daemon::Rooms::MakeEngine() {
-  registry = std::make_unique<registry::Registry>(registry::Registry::Options{.hosts = HostConfigsOf(config), .sessions = &sessions, .content = &store->content()});
+  registry = std::make_unique<registry::Registry>(registry::Registry::Options{.hosts = HostConfigsOf(config), .sessions = &sessions, .content = &store->content(), .max_transfers = config.max_registry_transfers,
+                                                                         .places_file = os::JoinPath(config.root, "blob_places")});
   sources = source::MakeSourceManager({.registry = registry.get(), .sessions = &sessions, .cache = &store->manager(), .content = &store->content(), .known = &store->known()});
   if (config.oci.max_parallelism > 0) parallelism = std::make_unique<Semaphore>(config.oci.max_parallelism);
   BK_TRY(std::string worker_id, WorkerId(config.root));

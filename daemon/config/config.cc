@@ -107,6 +107,7 @@ absl::StatusOr<Parsed> Parse(const std::vector<std::string>& args, const Surroun
   config.otel_socket_path = paths.otel_socket;
   config.rootless = config.oci.rootless = here.in_user_namespace;
   config.cdi_spec_dirs = {"/etc/cdi", "/var/run/cdi", "/etc/buildkit/cdi"};
+  config.certificate_roots = {paths.certificates};
   config.log_level = values.String("log-level");  // $BUILDKITD_LOG_LEVEL or the default
   BK_RETURN_IF_ERROR(ReadConfigFile(values.String("config"), values, config));
   BK_RETURN_IF_ERROR(ApplyFlags(values, config));

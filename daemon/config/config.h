@@ -78,6 +78,8 @@ struct Config {
   Dns dns;
   OciWorker oci;
   std::map<std::string, RegistryHost> registries;
+  int64_t max_registry_transfers = 4;           // with one registry at a time
+  std::vector<std::string> certificate_roots;  // DIR of DIR/HOST/*.crt, *.cert and *.key
 };
 
 // Where the process finds itself; a value, so that tests can say anything.
@@ -100,6 +102,7 @@ absl::StatusOr<Parsed> Parse(const std::vector<std::string>& args, const Surroun
 // Default paths (trap 23, golden exec/defaults `paths`).
 struct DefaultPaths {
   std::string root, address, config_file, cni_config, otel_socket;
+  std::string certificates;  // of registries: a directory a host
   bool rootless_defaults = false;
 };
 DefaultPaths PathsFor(const Surroundings& surroundings);

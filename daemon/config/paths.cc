@@ -63,6 +63,7 @@ DefaultPaths PathsFor(const Surroundings& here) {
   }
   paths.config_file = config_dir + "/buildkitd.toml";
   paths.cni_config = config_dir + "/cni.json";
+  paths.certificates = config_dir + "/certs.d";
   return paths;
 }
 

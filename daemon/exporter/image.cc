@@ -56,11 +56,7 @@ class ImageInstance : public ExporterInstance {
     if (parts_.leases != nullptr && switches_.store) {
       for (const std::string& name : targets) BK_RETURN_IF_ERROR(Keep(cancel, result, options, image, name, canonical, context.fetch));
     }
-    if (switches_.push) {
-      for (const std::string& name : targets) {
-        if (absl::Status pushed = Push(cancel, image, name, context.fetch); !pushed.ok()) return Annotate(pushed, StrCat("failed to push ", name));
-      }
-    }
+    if (switches_.push) BK_RETURN_IF_ERROR(PushAll(cancel, image, targets, context.fetch));
     return outcome;
   }
 
@@ -78,7 +74,8 @@ class ImageInstance : public ExporterInstance {
 
   absl::Status Keep(const CancelToken& cancel, const Result& result, const ImageOptions& options, const MadeImage& image, const std::string& name, bool canonical, const cache::FetchContext& fetch) {
     auto task = fetch.progress.Start("naming to " + name);
-    if (!switches_.store_incomplete) BK_RETURN_IF_ERROR(image.FetchLazy(cancel, fetch));
+    // What is pushed is whole where it is pushed to: a layer that nothing here needed stays at its origin.
+    if (!switches_.store_incomplete && !switches_.push) BK_RETURN_IF_ERROR(image.FetchLazy(cancel, fetch));
     std::set<Digest> kept;
     for (const std::vector<Descriptor>& list : {image.Blobs(), image.Manifests()}) {
       for (const Descriptor& blob : list) {
@@ -112,15 +109,34 @@ class ImageInstance : public ExporterInstance {
     return ref->Extract(cancel, fetch);
   }
 
-  absl::Status Push(const CancelToken& cancel, const MadeImage& image, const std::string& name, const cache::FetchContext& fetch) {
+  // Names of one repository go together: what it lacks is found out and sent once.
+  absl::Status PushAll(const CancelToken& cancel, const MadeImage& image, std::vector<std::string> names, const cache::FetchContext& fetch) {
+    while (!names.empty()) {
+      std::string first = names[0];
+      BK_TRY(ImageReference ref, ImageReference::Parse(first));
+      names.erase(names.begin());
+      std::vector<std::string> more_tags;
+      std::erase_if(names, [&](const std::string& name) {
+        auto other = ImageReference::Parse(name);
+        bool together = other.ok() && !switches_.push_by_digest && other->name() == ref.name() && other->digest().empty() && ref.digest().empty();
+        if (together) more_tags.push_back(other->WithDefaultTag().tag());
+        return together;
+      });
+      if (absl::Status pushed = Push(cancel, image, first, std::move(more_tags), fetch); !pushed.ok()) return Annotate(pushed, StrCat("failed to push ", first));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Push(const CancelToken& cancel, const MadeImage& image, const std::string& name, std::vector<std::string> more_tags, const cache::FetchContext& fetch) {
     if (parts_.registry == nullptr) return FailedPrecondition("no registry client is configured");
-    BK_RETURN_IF_ERROR(image.FetchLazy(cancel, fetch));
     registry::PushRequest request;
     request.ref = name;
+    request.more_tags = std::move(more_tags);
     request.insecure = switches_.insecure;
     request.push_by_digest = switches_.push_by_digest;
     request.blobs = image.Blobs();
     request.manifests = image.Manifests();
+    request.fetch = [&](const CancelToken& stop, const Descriptor& blob) { return image.FetchOne(stop, fetch, blob.digest); };
     return parts_.registry->Push(cancel, fetch, request);
   }
 

@@ -247,6 +247,15 @@ absl::Status MadeImage::FetchLazy(const CancelToken& cancel, const cache::FetchC
   return failure.With([](absl::Status& first) { return first; });
 }
 
+absl::Status MadeImage::FetchOne(const CancelToken& cancel, const cache::FetchContext& fetch, const Digest& digest) const {
+  for (const MadeManifest& made : manifests) {
+    for (const cache::Layer& layer : made.lazy) {
+      if (layer.descriptor.digest == digest) return layer.fetch(cancel, fetch, layer.descriptor);
+    }
+  }
+  return NotFound("blob ", digest.str(), " is neither stored nor known where to be had");
+}
+
 std::vector<Descriptor> MadeImage::Blobs() const {
   std::vector<Descriptor> out;
   std::set<Digest> seen;

@@ -48,6 +48,8 @@ struct MadeImage {
 
   // Brings what is lazy into the content store, in parallel.
   absl::Status FetchLazy(const CancelToken& cancel, const cache::FetchContext& fetch) const;
+  // The same of one layer; NotFound if it is none that is lazy.
+  absl::Status FetchOne(const CancelToken& cancel, const cache::FetchContext& fetch, const Digest& digest) const;
   std::vector<Descriptor> Blobs() const;      // layers and configs, each once
   std::vector<Descriptor> Manifests() const;  // children first, the root last; each once
 };

@@ -134,6 +134,7 @@ struct Authorizer::Grant {
   session::Credentials credentials;
   std::string authority;  // public key of the client that makes the tokens; empty: we do
   std::string realm, service;
+  bool told_by_loopback = false;  // the realm
   std::vector<std::string> scopes;
   TlsOptions tls;
   Guarded<std::map<std::string, Token>> tokens;  // by scopes
@@ -237,6 +238,7 @@ absl::Status Authorizer::Learn(const CancelToken& cancel, const Access& access, 
     if (grant != nullptr && grant->bearer) return asked_before ? PermissionDenied("authorization failed") : absl::OkStatus();
     fresh->bearer = true;
     fresh->realm = parameter("realm");
+    fresh->told_by_loopback = response.from_loopback;
     fresh->service = parameter("service");
     fresh->scopes = NormalizeScopes(asked);
     if (fresh->realm.empty()) return InvalidArgument("no realm specified for token auth challenge");
@@ -289,6 +291,8 @@ absl::StatusOr<Authorizer::FreshToken> Authorizer::ClientToken(const CancelToken
 absl::StatusOr<HttpResponse> Authorizer::AskTokenServer(const CancelToken& cancel, const Grant& grant, const std::vector<std::string>& scopes, bool post) {
   HttpRequest request;
   request.tls = grant.tls;
+  request.told = true;
+  request.told_by_loopback = grant.told_by_loopback;
   request.limit_bytes = kMaxTokenBytes;
   BK_TRY(GoUrl url, GoUrl::Parse(grant.realm));
   const session::Credentials& credentials = grant.credentials;

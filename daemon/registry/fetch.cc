@@ -2,6 +2,7 @@
 #include <charconv>
 
 #include "base/go_url.h"
+#include "daemon/registry/redirect.h"
 #include "daemon/registry/repository.h"
 
 namespace bk::registry {
@@ -12,6 +13,7 @@ constexpr char kAcceptManifests[] =
     "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, */*";
 constexpr int kMaxResumes = 20;     // of one answer that keeps breaking off
 constexpr int kMaxFreshStarts = 2;  // of a blob whose bytes were wrong
+constexpr size_t kMaxKnown = 65'536;
 
 std::string MediaType(const HttpResponse& response) {
   std::string type = response.Header("content-type");
@@ -58,86 +60,115 @@ absl::StatusOr<Descriptor> DescribeManifest(const CancelToken& cancel, const Rep
   return out;
 }
 
-// Tells which of the errors met on the way is shown: the one that got furthest.
-struct FirstError {
-  absl::Status status;
-  int rank = 0;
-  void Note(int new_rank, absl::Status new_status) {
-    if (new_rank <= rank) return;
-    rank = new_rank;
-    status = std::move(new_status);
+// Tells which of the errors met on the way is shown: what the registry itself says before what a mirror says, and of each
+// the one that got furthest.
+class FirstError {
+ public:
+  enum class Kind { kNoAnswer = 1, kMissing, kRefused };
+  void Note(const Endpoint& endpoint, Kind kind, absl::Status status) {
+    int rank = static_cast<int>(kind) + (endpoint.mirror ? 0 : 3);
+    if (rank <= rank_) return;
+    rank_ = rank;
+    is_missing_ = kind == Kind::kMissing;
+    status_ = std::move(status);
   }
+  const absl::Status& status() const { return status_; }
+  bool is_missing() const { return is_missing_; }
+
+ private:
+  absl::Status status_;
+  int rank_ = 0;
+  bool is_missing_ = false;
 };
 
-// One blob on its way into the store.
+// One blob on its way into the store. Where a host breaks off, the next one goes on; only what had wrong bytes is begun anew.
 class BlobTransfer {
  public:
   BlobTransfer(const Repository& repository, content::ContentStore& content, const Descriptor& descriptor, const cache::FetchContext& context)
-      : repository_(repository), content_(content), descriptor_(descriptor), arrival_(context.arrival), task_(context.progress.Start(descriptor.digest.str())) {}
+      : repository_(repository), content_(content), descriptor_(descriptor), arrival_(context.arrival) {
+    if (!IsDocument(descriptor.media_type)) task_.emplace(context.progress.Start(descriptor.digest.str()));
+  }
 
   absl::Status Run(const CancelToken& cancel) {
     absl::Status status;
     for (int start = 0; start < kMaxFreshStarts; start++) {
-      ingest_.reset();
       status = Once(cancel);
-      if (!absl::IsDataLoss(status) && !absl::IsFailedPrecondition(status)) break;
+      if (!IsWrong(status)) break;
     }
     return Annotate(status, StrCat("failed to fetch ", descriptor_.digest.str(), " of ", repository_.name()));
   }
 
  private:
+  // Whether these were other bytes than the ones asked for.
+  static bool IsWrong(const absl::Status& status) { return absl::IsDataLoss(status); }
+
   absl::Status Once(const CancelToken& cancel) {
     FirstError error;
+    absl::Status foreign;
     for (const std::string& url : descriptor_.urls) {
       absl::Status status = FromForeign(cancel, url);
-      if (status.ok()) return Commit();
-      error.Note(1, status);
+      if (status.ok()) return status;
+      BK_RETURN_IF_ERROR(cancel.Check());
+      foreign.Update(status);
     }
     for (const Endpoint& endpoint : repository_.endpoints()) {
       for (const char* kind : {"manifests", "blobs"}) {
         bool manifest = IsManifest(descriptor_.media_type) || IsIndex(descriptor_.media_type);
         if (!manifest && kind[0] == 'm') continue;
-        absl::Status status = FromEndpoint(cancel, endpoint, kind);
-        if (status.ok()) return Commit();
+        absl::Status status = Whole(cancel, endpoint, repository_.Url(endpoint, kind, descriptor_.digest.str()), false);
+        if (status.ok()) return status;
         BK_RETURN_IF_ERROR(cancel.Check());
-        error.Note(absl::IsNotFound(status) ? 2 : 3, status);
+        error.Note(endpoint, absl::IsNotFound(status) ? FirstError::Kind::kMissing : FirstError::Kind::kRefused, status);
         if (!absl::IsNotFound(status)) break;
       }
     }
-    return Denied(error.status);
+    // A foreign layer is seldom in the registry: why its own place did not give it says more.
+    return error.is_missing() && !foreign.ok() ? foreign : Denied(error.status());
   }
 
   absl::Status FromForeign(const CancelToken& cancel, const std::string& url) {
     BK_TRY(GoUrl parsed, GoUrl::Parse(url));
-    if (parsed.scheme != "http" && parsed.scheme != "https") return InvalidArgument("unsupported scheme of foreign layer ", Quote(url));
-    Endpoint endpoint{parsed.scheme, "", ""};  // no host of ours: nothing is authorised
-    return Stream(cancel, endpoint, url);
+    if (parsed.scheme != "http" && parsed.scheme != "https") return InvalidArgument("unsupported scheme of foreign layer ", Quote(ShownUrl(url)));
+    Endpoint endpoint{parsed.scheme, "", "", false, false, {}};  // no host of ours: nothing is authorised
+    return Whole(cancel, endpoint, url, true);
   }
 
-  absl::Status FromEndpoint(const CancelToken& cancel, const Endpoint& endpoint, const char* kind) {
-    return Stream(cancel, endpoint, repository_.Url(endpoint, kind, descriptor_.digest.str()));
+  absl::Status Whole(const CancelToken& cancel, const Endpoint& endpoint, const std::string& url, bool told) {
+    absl::Status status = Stream(cancel, endpoint, url, told);
+    if (status.ok()) {
+      status = ingest_->Commit(descriptor_.digest, descriptor_.size).status();
+      if (absl::IsFailedPrecondition(status)) status = DataLoss(Message(status));
+    }
+    if (IsWrong(status)) ingest_.reset();
+    return status;
   }
 
   // Reads on where a broken answer ended, as long as that gets further.
-  absl::Status Stream(const CancelToken& cancel, const Endpoint& endpoint, const std::string& url) {
+  absl::Status Stream(const CancelToken& cancel, const Endpoint& endpoint, const std::string& url, bool told) {
     for (int resumes = 0;; resumes++) {
       int64_t before = Received();
-      absl::Status status = Request(cancel, endpoint, url);
+      absl::Status status = Request(cancel, endpoint, url, told);
       if (status.ok() && Received() < descriptor_.size) status = Unavailable("unexpected EOF after ", Received(), " of ", descriptor_.size, " bytes");
       if (status.ok() || !absl::IsUnavailable(status) || Received() <= before || resumes >= kMaxResumes) return status;
-      BK_RETURN_IF_ERROR(repository_.BackOff(cancel, 0, nullptr));
+      BK_RETURN_IF_ERROR(repository_.BackOff(cancel, 0, status));
     }
   }
 
-  absl::Status Request(const CancelToken& cancel, const Endpoint& endpoint, const std::string& url) {
+  absl::Status Request(const CancelToken& cancel, const Endpoint& endpoint, const std::string& url, bool told) {
     if (!ingest_) BK_RETURN_IF_ERROR(StartAgain());
     int64_t offset = Received();
+    if (offset > 0 && offset == descriptor_.size) return absl::OkStatus();
     HttpRequest request;
     request.url = url;
+    request.told = told;
+    request.told_by_loopback = IsLocalhost(repository_.own().host);
     request.headers = {{"Accept", descriptor_.media_type.empty() ? "*/*" : descriptor_.media_type + ", */*"}};
     if (offset > 0) request.headers.emplace_back("Range", StrCat("bytes=", offset, "-"));
     request.on_head = [&](const HttpResponse& head) -> absl::Status {
-      if (head.status > 299 || offset == 0) return absl::OkStatus();
+      if (head.status > 299) return absl::OkStatus();
+      int64_t length = ContentLength(head);
+      if (head.status == 200 && length >= 0 && length != descriptor_.size) return DataLoss("the server has ", length, " bytes in place of the declared ", descriptor_.size);
+      if (offset == 0) return absl::OkStatus();
       if (head.status == 206 && head.Header("content-range").starts_with(StrCat("bytes ", offset, "-"))) return absl::OkStatus();
       if (head.status == 206) return DataLoss("server answered with another range: ", Quote(head.Header("content-range")));
       return StartAgain();  // the whole blob comes again
@@ -147,7 +178,7 @@ class BlobTransfer {
         return DataLoss("longer than the declared ", descriptor_.size, " bytes");
       }
       BK_RETURN_IF_ERROR(ingest_->Write(bytes));
-      task_.Update(Received(), descriptor_.size);
+      if (task_) task_->Update(Received(), descriptor_.size);
       return absl::OkStatus();
     };
     BK_TRY(HttpResponse response, repository_.Exchange(cancel, endpoint, std::move(request)));
@@ -162,27 +193,29 @@ class BlobTransfer {
   }
 
   int64_t Received() const { return ingest_ ? ingest_->size_bytes() : 0; }
-  absl::Status Commit() { return ingest_->Commit(descriptor_.digest, descriptor_.size).status(); }
 
   const Repository& repository_;
   content::ContentStore& content_;
   const Descriptor& descriptor_;
   const std::shared_ptr<content::Arrival> arrival_;
-  solver::VertexProgress::Task task_;
+  std::optional<solver::VertexProgress::Task> task_;  // none of documents: only layers are worth a line
   std::optional<content::Ingest> ingest_;
 };
 
 }  // namespace
 
-Registry::Registry(Options options) : options_(std::move(options)), authorizer_(&http_, options_.sessions) {}
+Registry::Registry(Options options) : options_(std::move(options)), http_(options_.stall_timeout_s), authorizer_(&http_, options_.sessions), places_(options_.places_file) {}
 
-Semaphore& Registry::TransferSlots(const std::string& domain) {
-  constexpr int64_t kTransfersAtATime = 4;
-  return *slots_.With([&](auto& slots) {
-    auto& slot = slots[domain];
-    if (slot == nullptr) slot = std::make_unique<Semaphore>(kTransfersAtATime);
-    return slot.get();
+absl::StatusOr<Registry::Turn> Registry::AwaitTurn(const CancelToken& cancel, const std::string& domain, bool document) {
+  Slots* slots = slots_.With([&](auto& all) {
+    auto& found = all[domain];
+    if (found == nullptr) found = std::make_unique<Slots>(options_.max_transfers);
+    return found.get();
   });
+  Turn turn;
+  if (!document) BK_ASSIGN(turn.large, slots->large.Acquire(cancel));
+  BK_ASSIGN(turn.any, slots->any.Acquire(cancel));
+  return turn;
 }
 
 absl::StatusOr<bool> Registry::BeginFetch(const CancelToken& cancel, const Digest& digest) {
@@ -211,7 +244,7 @@ absl::StatusOr<Descriptor> Registry::Resolve(const CancelToken& cancel, const ca
   FirstError error;
   std::vector<const char*> kinds = wanted.empty() ? std::vector<const char*>{"manifests"} : std::vector<const char*>{"manifests", "blobs"};
   for (const char* kind : kinds) {
-    if (error.rank > 2) break;  // only a missing manifest is looked for among the blobs
+    if (!error.status().ok() && !error.is_missing()) break;  // only a missing manifest is looked for among the blobs
     for (const Endpoint& endpoint : repository.endpoints()) {
       HttpRequest head;
       head.method = "HEAD";
@@ -225,17 +258,20 @@ absl::StatusOr<Descriptor> Registry::Resolve(const CancelToken& cancel, const ca
       }
       BK_RETURN_IF_ERROR(cancel.Check());
       if (!response.ok()) {
-        error.Note(1, Denied(response.status()));
+        error.Note(endpoint, FirstError::Kind::kNoAnswer, Denied(response.status()));
       } else if (response->status == 404) {
-        error.Note(2, NotFound(ref.str(), ": not found"));
+        error.Note(endpoint, FirstError::Kind::kMissing, NotFound(ref.str(), ": not found"));
       } else if (response->status > 299) {
-        error.Note(3, UnexpectedStatus(head, *response));
+        error.Note(endpoint, FirstError::Kind::kRefused, repository.Explain(cancel, endpoint, head, *response));
       } else {
-        return DescribeManifest(cancel, repository, endpoint, head, *response, wanted);
+        auto described = DescribeManifest(cancel, repository, endpoint, head, *response, wanted);
+        if (described.ok() || !endpoint.mirror) return described;
+        BK_RETURN_IF_ERROR(cancel.Check());
+        error.Note(endpoint, FirstError::Kind::kRefused, described.status());
       }
     }
   }
-  return error.status;
+  return error.status();
 }
 
 absl::Status Registry::Fetch(const CancelToken& cancel, const cache::FetchContext& context, const SourceReference& ref, const Descriptor& descriptor) {
@@ -249,19 +285,25 @@ absl::Status Registry::Fetch(const CancelToken& cancel, const cache::FetchContex
   BK_TRY(Repository repository, Repository::Open(*this, ref.locator, context, false, false));
   BK_TRY(bool mine, BeginFetch(cancel, descriptor.digest));
   if (mine) {
-    absl::Status status = absl::OkStatus();
-    Permit slot;
-    if (!document) {
-      auto permit = TransferSlots(repository.domain()).Acquire(cancel);
-      status = permit.status();
-      if (permit.ok()) slot = std::move(*permit);
-    }
-    if (status.ok()) status = BlobTransfer(repository, *options_.content, descriptor, context).Run(cancel);
+    auto turn = AwaitTurn(cancel, repository.domain(), document);
+    absl::Status status = turn.status();
+    if (turn.ok()) status = BlobTransfer(repository, *options_.content, descriptor, context).Run(cancel);
     EndFetch(descriptor.digest);
     BK_RETURN_IF_ERROR(status);
   }
-  if (document) known_.With([&](auto& all) { all.insert({ref.locator, descriptor.digest}); });
+  if (document) known_.With([&](auto& all) {
+    if (all.size() >= kMaxKnown) all.clear();
+    all.insert({ref.locator, descriptor.digest});
+  });
   return absl::OkStatus();
+}
+
+void Registry::NotePlaces(const SourceReference& ref, const std::vector<Descriptor>& blobs) {
+  size_t slash = ref.locator.find('/');
+  if (slash == std::string::npos) return;
+  for (const Descriptor& blob : blobs) {
+    if (blob.urls.empty()) places_.Note(blob.digest, ref.locator.substr(0, slash), ref.locator.substr(slash + 1));
+  }
 }
 
 }  // namespace bk::registry

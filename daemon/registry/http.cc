@@ -3,37 +3,31 @@
 #include <curl/curl.h>
 #include <unistd.h>
 
+#include <absl/strings/cord.h>
+
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 
 #include "base/go_url.h"
-#include "base/guarded.h"
 #include "base/log.h"
-#include "base/os/file.h"
 #include "base/unicode.h"
 #include "base/version.h"
+#include "daemon/registry/connection_pool.h"
 #include "daemon/registry/redirect.h"
+#include "daemon/registry/tls.h"
 
 namespace bk::registry {
 namespace {
 
 constexpr long kConnectTimeoutS = 30;
-constexpr long kStallTimeoutS = 60;  // without a byte
 constexpr int kPollMs = 1000;
 constexpr long kBufferBytes = 128 << 10;
 constexpr size_t kMaxHeaderBytes = 1 << 20;
 constexpr uint64_t kMaxDiscardedBytes = 256 << 10;
-constexpr char kSystemBundle[] = "/etc/ssl/certs/ca-certificates.crt";
-
-// One connection cache with the handle that uses it.
-struct Channel {
-  CURLM* multi = curl_multi_init();
-  CURL* easy = curl_easy_init();
-  ~Channel() {
-    curl_easy_cleanup(easy);
-    curl_multi_cleanup(multi);
-  }
-};
+// What kind of failure an Unavailable is.
+constexpr char kFailureKind[] = "bk.http.failure";
+constexpr char kUnreachable[] = "unreachable", kNoTls[] = "no TLS";
 
 // What the callbacks of one request share.
 struct Exchange {
@@ -47,6 +41,7 @@ struct Exchange {
   bool redirected = false;     // the request is one that another host asked for
   bool from_loopback = false;  // and that host is this machine
   bool direct = true;          // no proxy may stand between
+  bool connected = false;
   bool at_loopback = false;    // whom it was connected to
 
   bool IsRead() const { return request.method == "GET" || request.method == "HEAD"; }
@@ -113,7 +108,7 @@ size_t OnRead(char* buffer, size_t, size_t size, void* user) {
   size_t count;
   if (request.body_fd >= 0) {
     size = static_cast<size_t>(std::min<int64_t>(static_cast<int64_t>(size), request.body_size_bytes - exchange.sent));
-    ssize_t n = pread(request.body_fd, buffer, size, exchange.sent);
+    ssize_t n = pread(request.body_fd, buffer, size, request.body_offset_bytes + exchange.sent);
     if (n < 0) {
       exchange.failure = ErrnoError(errno, "read blob");
       return CURL_READFUNC_ABORT;
@@ -123,6 +118,7 @@ size_t OnRead(char* buffer, size_t, size_t size, void* user) {
     count = request.body.copy(buffer, size, static_cast<size_t>(exchange.sent));
   }
   exchange.sent += static_cast<int64_t>(count);
+  if (request.on_sent) request.on_sent(exchange.sent);
   return count;
 }
 
@@ -135,6 +131,7 @@ int OnSeek(void* user, curl_off_t offset, int origin) {
 // The last moment before a request goes out, on a fresh connection or a kept one.
 int OnConnected(void* user, char* address, char*, int, int) {
   Exchange& exchange = static_cast<CallbackState*>(user)->exchange;
+  exchange.connected = true;
   exchange.at_loopback = exchange.direct && IsLoopbackAddress(address);
   if (exchange.redirected && exchange.direct) exchange.failure = CheckRedirectAddress(address, exchange.from_loopback);
   return exchange.failure.ok() ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
@@ -154,27 +151,6 @@ void SetProxy(CURL* easy, const GoUrl& url) {
   } else if (const char* proxy = getenv("HTTP_PROXY"); proxy != nullptr && url.scheme == "http" && getenv("http_proxy") == nullptr) {
     curl_easy_setopt(easy, CURLOPT_PROXY, proxy);
   }
-}
-
-absl::Status SetTls(CURL* easy, const TlsOptions& tls) {
-  curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, tls.insecure ? 0L : 1L);
-  curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, tls.insecure ? 0L : 2L);
-  if (const char* bundle = getenv("SSL_CERT_FILE"); bundle != nullptr && *bundle != '\0') curl_easy_setopt(easy, CURLOPT_CAINFO, bundle);
-  if (!tls.ca_files.empty()) {
-    const char* bundle = getenv("SSL_CERT_FILE");
-    std::string all = os::ReadFile(bundle != nullptr && *bundle != '\0' ? bundle : kSystemBundle).value_or("");
-    for (const std::string& file : tls.ca_files) {
-      BK_TRY(std::string pem, os::ReadFile(file));
-      all += "\n" + pem;
-    }
-    curl_blob blob{all.data(), all.size(), CURL_BLOB_COPY};
-    curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
-  }
-  if (!tls.cert_file.empty()) {
-    curl_easy_setopt(easy, CURLOPT_SSLCERT, tls.cert_file.c_str());
-    curl_easy_setopt(easy, CURLOPT_SSLKEY, tls.key_file.c_str());
-  }
-  return absl::OkStatus();
 }
 
 void SetMethod(CURL* easy, CallbackState& state) {
@@ -200,23 +176,20 @@ absl::Status CheckHeader(const std::string& key, const std::string& value) {
   return absl::OkStatus();
 }
 
-absl::Status Prepare(CURL* easy, CallbackState& state, curl_slist** headers) {
+absl::Status Prepare(CURL* easy, CallbackState& state, const GoUrl& url, long stall_timeout_s, curl_slist** headers) {
   const HttpRequest& request = state.exchange.request;
-  auto parsed = GoUrl::Parse(request.url);
-  if (!parsed.ok()) return InvalidArgument("the URL ", Quote(ShownUrl(request.url)), " cannot be read");  // its text may hold a password
-  const GoUrl& url = *parsed;
   for (const auto& [key, value] : request.headers) BK_RETURN_IF_ERROR(CheckHeader(key, value));
   curl_easy_reset(easy);
   curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(state.exchange.IsRead() ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, kBufferBytes);
   curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, OnConnected);
   curl_easy_setopt(easy, CURLOPT_PREREQDATA, &state);
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, kConnectTimeoutS);
   curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-  curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, kStallTimeoutS);
+  curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, stall_timeout_s);
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(easy, CURLOPT_USERAGENT, StrCat("buildkit/", kVersion).c_str());
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, OnHeader);
@@ -240,14 +213,35 @@ std::string Subject(const HttpRequest& request) {
   return StrCat(method, " ", Quote(ShownUrl(request.url)));
 }
 
-absl::Status TransferError(CURLcode code, const HttpRequest& request) {
-  bool certificate = code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE || code == CURLE_SSL_CERTPROBLEM;
-  std::string text = ToLower(curl_easy_strerror(code));
+absl::Status TransferError(CURLcode code, const Exchange& exchange) {
+  bool certificate = code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE;
+  std::string subject = Subject(exchange.request), text = ToLower(curl_easy_strerror(code));
   if (code == CURLE_PARTIAL_FILE || code == CURLE_GOT_NOTHING) text = "unexpected EOF";
   if (code == CURLE_COULDNT_CONNECT) text = "connection refused";
   if (code == CURLE_COULDNT_RESOLVE_HOST) text = "no such host";
-  if (certificate) return FailedPrecondition(Subject(request), ": tls: failed to verify certificate: ", text);
-  return Unavailable(Subject(request), ": ", text);
+  if (certificate) return FailedPrecondition(subject, ": tls: failed to verify certificate: ", text);
+  if (code == CURLE_SSL_CLIENTCERT) return FailedPrecondition(subject, ": tls: the server wants a client certificate (keypair or tlsconfigdir of the registry's table)");
+  if (code == CURLE_SSL_CERTPROBLEM) return FailedPrecondition(subject, ": tls: the client certificate cannot be used with its key: ", text);
+  absl::Status status = Unavailable(subject, ": ", text);
+  if (code == CURLE_SSL_CONNECT_ERROR) status.SetPayload(kFailureKind, absl::Cord(kNoTls));
+  if (code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST || (code == CURLE_OPERATION_TIMEDOUT && !exchange.connected)) status.SetPayload(kFailureKind, absl::Cord(kUnreachable));
+  return status;
+}
+
+bool HasKind(const absl::Status& status, const char* kind) {
+  auto payload = status.GetPayload(kFailureKind);
+  return payload && *payload == kind;
+}
+
+// One line a request; queries may hold signatures, headers hold credentials.
+void LogRequest(const Exchange& exchange, CURL* easy, std::chrono::steady_clock::duration took) {
+  if (!log::Enabled(log::Level::kDebug)) return;
+  long version = 0, fresh = 0;
+  curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
+  curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &fresh);
+  log::Debug("http request", {{"method", exchange.request.method}, {"url", ShownUrl(exchange.request.url)}, {"status", std::to_string(exchange.response.status)},
+                              {"ms", std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(took).count())},
+                              {"http", version == CURL_HTTP_VERSION_2_0 ? "2" : "1.1"}, {"connection", fresh == 0 ? "kept" : "new"}});
 }
 
 absl::StatusOr<CURLcode> Drive(const CancelToken& cancel, CURLM* multi) {
@@ -265,11 +259,7 @@ absl::StatusOr<CURLcode> Drive(const CancelToken& cancel, CURLM* multi) {
 
 }  // namespace
 
-struct HttpClient::Pool {
-  Guarded<std::vector<std::unique_ptr<Channel>>> idle;
-};
-
-HttpClient::HttpClient() : pool_(std::make_unique<Pool>()) {
+HttpClient::HttpClient(int stall_timeout_s) : stall_timeout_s_(stall_timeout_s), pool_(std::make_unique<ConnectionPool>()) {
   static const bool initialised = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
   (void)initialised;
 }
@@ -278,6 +268,9 @@ HttpClient::~HttpClient() = default;
 
 bool IsTransientStatus(int status) { return status == 408 || status == 429 || (status >= 500 && status != 501 && status != 505); }
 
+bool IsUnreachable(const absl::Status& status) { return HasKind(status, kUnreachable); }
+bool IsNoTls(const absl::Status& status) { return HasKind(status, kNoTls); }
+
 std::string HttpResponse::Header(const std::string& key) const {
   auto found = headers.find(key);
   return found == headers.end() ? "" : found->second;
@@ -285,6 +278,12 @@ std::string HttpResponse::Header(const std::string& key) const {
 
 absl::StatusOr<HttpResponse> HttpClient::Do(const CancelToken& cancel, const HttpRequest& request) {
   Hop hop;
+  hop.redirected = request.told;
+  hop.from_loopback = request.told_by_loopback;
+  if (request.told) {
+    BK_TRY(GoUrl url, GoUrl::Parse(request.url));
+    BK_RETURN_IF_ERROR(Annotate(CheckTold(url, request.told_by_loopback), Subject(request)));
+  }
   auto response = Once(cancel, request, hop);
   if (!response.ok() || !hop.points_on) return response;
   HttpRequest next = request;
@@ -296,6 +295,7 @@ absl::StatusOr<HttpResponse> HttpClient::Do(const CancelToken& cancel, const Htt
     auto to = NextHop(from, response->Header("location"), hop.from_loopback);
     if (!to.ok()) return Annotate(to.status(), Subject(next));
     if (!KeepsCredentials(from, *to)) {
+      next.tls.key_pairs.clear();
       std::erase_if(next.headers, [](const auto& header) { return EqualFold(header.first, "authorization") || EqualFold(header.first, "cookie"); });
     }
     next.url = to->str();
@@ -305,15 +305,9 @@ absl::StatusOr<HttpResponse> HttpClient::Do(const CancelToken& cancel, const Htt
 }
 
 absl::StatusOr<HttpResponse> HttpClient::Once(const CancelToken& cancel, const HttpRequest& request, Hop& hop) {
-  auto channel = pool_->idle.With([](auto& idle) {
-    std::unique_ptr<Channel> taken;
-    if (!idle.empty()) {
-      taken = std::move(idle.back());
-      idle.pop_back();
-    }
-    return taken;
-  });
-  if (channel == nullptr) channel = std::make_unique<Channel>();
+  auto url = GoUrl::Parse(request.url);
+  if (!url.ok()) return InvalidArgument(Subject(request), ": the URL cannot be read");  // its text may hold a password
+  ChannelPtr channel = pool_->Take(StrCat(url->scheme, "://", url->host));
   CallbackState state{{request, {}, {}}, channel->easy};
   Exchange& exchange = state.exchange;
   exchange.redirected = hop.redirected;
@@ -321,7 +315,8 @@ absl::StatusOr<HttpResponse> HttpClient::Once(const CancelToken& cancel, const H
   exchange.direct = !HasProxy();
   curl_slist* headers = nullptr;
   absl::StatusOr<CURLcode> code = CURLE_OK;
-  if (absl::Status prepared = Prepare(channel->easy, state, &headers); !prepared.ok()) {
+  auto begin = std::chrono::steady_clock::now();
+  if (absl::Status prepared = Prepare(channel->easy, state, *url, stall_timeout_s_, &headers); !prepared.ok()) {
     code = Annotate(prepared, Subject(request));
   } else {
     curl_multi_add_handle(channel->multi, channel->easy);
@@ -330,15 +325,14 @@ absl::StatusOr<HttpResponse> HttpClient::Once(const CancelToken& cancel, const H
     if (code.ok() && *code == CURLE_OK) exchange.Start(channel->easy);
   }
   curl_slist_free_all(headers);
-  pool_->idle.With([&](auto& idle) { idle.push_back(std::move(channel)); });
+  LogRequest(exchange, channel->easy, std::chrono::steady_clock::now() - begin);
+  pool_->Give(std::move(channel));
   hop.points_on = exchange.PointsOn();
   hop.at_loopback = exchange.at_loopback;
-  if (log::Enabled(log::Level::kDebug)) {
-    log::Debug("http request", {{"method", request.method}, {"url", ShownUrl(request.url)}, {"status", std::to_string(exchange.response.status)}});
-  }
+  exchange.response.from_loopback = exchange.at_loopback || IsLoopbackHost(url->hostname());
   if (!exchange.failure.ok()) return exchange.failure;
   if (!code.ok()) return code.status();
-  if (*code != CURLE_OK && !(*code == CURLE_WRITE_ERROR && hop.points_on)) return TransferError(*code, request);
+  if (*code != CURLE_OK && !(*code == CURLE_WRITE_ERROR && hop.points_on)) return TransferError(*code, exchange);
   return std::move(exchange.response);
 }
 

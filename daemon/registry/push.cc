@@ -1,139 +1,125 @@
 // Pushing: blobs that the registry lacks, then manifests, the root last.
-#include <algorithm>
+#include "daemon/registry/push.h"
 
-#include "base/go_url.h"
 #include "base/task_group.h"
-#include "daemon/registry/repository.h"
 
 namespace bk::registry {
 namespace {
 
-constexpr char kSourceLabel[] = "containerd.io/distribution.source.";
+constexpr char kAcceptManifests[] =
+    "application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json, "
+    "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, */*";
 
 bool IsNonDistributable(const std::string& type) {
   return type.find("nondistributable") != std::string::npos || type.find("rootfs.foreign") != std::string::npos;
 }
 
-class Push {
- public:
-  Push(Repository repository, content::ContentStore& content) : repository_(std::move(repository)), content_(content) {}
-
-  absl::Status Blob(const CancelToken& cancel, const Descriptor& descriptor) {
-    BK_TRY(bool exists, Exists(cancel, "blobs", descriptor.digest.str(), descriptor.digest));
-    if (exists) return absl::OkStatus();
-    absl::Status status;
-    // An upload cannot be resumed after the connection broke in the middle of one request: a new one is begun.
-    for (int attempt = 0; attempt <= kMaxRepetitions; attempt++) {
-      if (attempt > 0) BK_RETURN_IF_ERROR(repository_.BackOff(cancel, attempt - 1, nullptr));
-      status = Upload(cancel, descriptor);
-      if (!absl::IsUnavailable(status)) break;
-    }
-    return Annotate(status, StrCat("failed to push ", repository_.name()));
-  }
-
-  absl::Status Manifest(const CancelToken& cancel, const Descriptor& descriptor, const std::string& tag) {
-    std::string object = tag.empty() ? descriptor.digest.str() : tag;
-    BK_TRY(bool exists, Exists(cancel, "manifests", object, descriptor.digest));
-    if (exists) return absl::OkStatus();
-    HttpRequest put;
-    put.method = "PUT";
-    put.url = repository_.Url(repository_.own(), "manifests", object);
-    put.headers = {{"Content-Type", descriptor.media_type}};
-    BK_ASSIGN(put.body, content_.Read(descriptor.digest, kMaxDocumentBytes));
-    BK_TRY(HttpResponse response, repository_.Exchange(cancel, repository_.own(), put));
-    if (response.status > 299) return Annotate(UnexpectedStatus(put, response), StrCat("failed to push ", repository_.name(), ":", object));
-    return absl::OkStatus();
-  }
-
- private:
-  absl::StatusOr<bool> Exists(const CancelToken& cancel, std::string_view kind, const std::string& object, const Digest& digest) {
-    HttpRequest head;
-    head.method = "HEAD";
-    head.url = repository_.Url(repository_.own(), kind, object);
-    head.headers = {{"Accept", "*/*"}};
-    if (kind == "manifests") head.headers = {{"Accept", "application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, */*"}};
-    BK_TRY(HttpResponse response, repository_.Exchange(cancel, repository_.own(), head));
-    if (response.status == 404) return false;
-    if (response.status > 299) return Annotate(UnexpectedStatus(head, response), StrCat("failed to push ", repository_.name()));
-    return kind == "blobs" || response.Header("docker-content-digest") == digest.str();
-  }
-
-  // Another repository of the same registry that has the blob, if a pull noted one.
-  std::string MountSource(const Descriptor& descriptor) const {
-    auto found = descriptor.annotations.find(kSourceLabel + repository_.domain());
-    if (found == descriptor.annotations.end()) return "";
-    std::string first = found->second.substr(0, found->second.find(','));
-    return first == repository_.path() ? "" : first;
-  }
-
-  absl::Status Upload(const CancelToken& cancel, const Descriptor& descriptor) {
-    const Endpoint& endpoint = repository_.own();
-    HttpRequest post;
-    post.method = "POST";
-    post.url = repository_.Url(endpoint, "blobs/uploads", "");
-    Repository asking = repository_;
-    if (std::string from = MountSource(descriptor); !from.empty()) {
-      asking.access().mount_from = from;
-      post.url += StrCat("?mount=", descriptor.digest.str(), "&from=", QueryEscape(from));
-    }
-    BK_TRY(HttpResponse begun, asking.Exchange(cancel, endpoint, post));
-    if (begun.status == 201) return absl::OkStatus();  // mounted
-    if (begun.status != 202 && begun.status != 200 && begun.status != 204) return UnexpectedStatus(post, begun);
-    BK_TRY(GoUrl base, GoUrl::Parse(post.url));
-    // The scheme that worked, should the endpoint have fallen back to plain HTTP.
-    BK_TRY(GoUrl location, base.Resolve(begun.Header("location")));
-    GoUrl::Query query = location.query();
-    query["digest"] = {descriptor.digest.str()};
-    location.raw_query = EncodeQuery(query);
-    BK_TRY(os::UniqueFd blob, content_.OpenBlob(descriptor.digest));
-    HttpRequest put;
-    put.method = "PUT";
-    put.url = location.str();
-    put.headers = {{"Content-Type", "application/octet-stream"}};
-    put.body_fd = blob.get();
-    put.body_size_bytes = descriptor.size;
-    BK_TRY(HttpResponse done, repository_.Exchange(cancel, endpoint, put));
-    return done.status > 299 ? UnexpectedStatus(put, done) : absl::OkStatus();
-  }
-
-  const Repository repository_;
-  content::ContentStore& content_;
-};
-
 }  // namespace
+
+absl::Status Push::Blob(const CancelToken& cancel, const Descriptor& blob) {
+  bool document = IsDocument(blob.media_type);
+  BK_TRY(Registry::Turn turn, registry_.AwaitTurn(cancel, repository_.domain(), document));
+  BK_TRY(bool exists, Exists(cancel, "blobs", blob.digest.str(), blob.digest));
+  if (!exists) BK_RETURN_IF_ERROR(Annotate(SendBlob(cancel, blob, turn), StrCat("failed to push ", repository_.name())));
+  if (!document) registry_.places_.Note(blob.digest, repository_.domain(), repository_.path());
+  return absl::OkStatus();
+}
+
+absl::Status Push::SendBlob(const CancelToken& cancel, const Descriptor& blob, Registry::Turn& turn) {
+  content::ContentStore& content = *registry_.options_.content;
+  Upload upload(repository_, blob, registry_.places_.Nearest(blob.digest, repository_.domain(), repository_.path()));
+  BK_TRY(bool mounted, upload.Mount(cancel));
+  if (mounted) return absl::OkStatus();
+  if (request_.fetch != nullptr && !content.Has(blob.digest)) {
+    // Fetching waits for a turn of its own, which may be at the same registry.
+    turn = {};
+    BK_RETURN_IF_ERROR(request_.fetch(cancel, blob));
+    BK_ASSIGN(turn, registry_.AwaitTurn(cancel, repository_.domain(), IsDocument(blob.media_type)));
+  }
+  BK_TRY(os::UniqueFd fd, content.OpenBlob(blob.digest));
+  Tell(0, blob.size);
+  int64_t told = 0;
+  BK_RETURN_IF_ERROR(upload.Send(cancel, fd.get(), [&](int64_t sent) {
+    Tell(sent - told, 0);
+    told = sent;
+  }));
+  Tell(blob.size - told, 0);
+  return absl::OkStatus();
+}
+
+void Push::Tell(int64_t more_sent, int64_t more_to_send) {
+  sent_.With([&](Sent& sent) {
+    sent.bytes += more_sent;
+    sent.total += more_to_send;
+    layers_->Update(sent.bytes, sent.total);
+  });
+}
+
+absl::StatusOr<bool> Push::Exists(const CancelToken& cancel, std::string_view kind, const std::string& object, const Digest& digest) const {
+  HttpRequest head;
+  head.method = "HEAD";
+  head.url = repository_.Url(repository_.own(), kind, object);
+  head.headers = {{"Accept", kind == "manifests" ? kAcceptManifests : "*/*"}};
+  auto response = repository_.Exchange(cancel, repository_.own(), head);
+  // Who may write but not read goes on and writes.
+  if (absl::IsPermissionDenied(response.status())) return false;
+  BK_RETURN_IF_ERROR(response);
+  if (response->status == 404) return false;
+  if (response->status > 299) return Annotate(repository_.Explain(cancel, repository_.own(), head, *response), StrCat("failed to push ", repository_.name()));
+  return kind == "blobs" || response->Header("docker-content-digest") == digest.str();
+}
+
+absl::Status Push::Manifest(const CancelToken& cancel, const Descriptor& descriptor, const std::string& tag) const {
+  std::string object = tag.empty() ? descriptor.digest.str() : tag;
+  BK_TRY(bool exists, Exists(cancel, "manifests", object, descriptor.digest));
+  if (exists) return absl::OkStatus();
+  HttpRequest put;
+  put.method = "PUT";
+  put.url = repository_.Url(repository_.own(), "manifests", object);
+  put.headers = {{"Content-Type", descriptor.media_type}};
+  BK_ASSIGN(put.body, registry_.options_.content->Read(descriptor.digest, kMaxDocumentBytes));
+  BK_TRY(HttpResponse response, repository_.Exchange(cancel, repository_.own(), put));
+  if (response.status > 299) return Annotate(UnexpectedStatus(put, response), StrCat("failed to push ", repository_.name(), ":", object));
+  return absl::OkStatus();
+}
+
+absl::Status Push::Blobs(const CancelToken& cancel) {
+  CancelSource stop(cancel);
+  Guarded<absl::Status> failure;
+  std::set<Digest> seen;
+  {
+    TaskGroup tasks;
+    for (const Descriptor& blob : request_.blobs) {
+      if (IsNonDistributable(blob.media_type) || !seen.insert(blob.digest).second) continue;
+      tasks.Run([&, this] {
+        absl::Status status = Blob(stop.token(), blob);
+        if (status.ok()) return;
+        failure.With([&](absl::Status& first) { first.Update(status); });
+        stop.Cancel();
+      });
+    }
+  }
+  layers_.reset();
+  return failure.With([](absl::Status& first) { return first; });
+}
 
 absl::Status Registry::Push(const CancelToken& cancel, const cache::FetchContext& context, const PushRequest& request) {
   BK_TRY(ImageReference ref, ImageReference::Parse(request.ref));
   if (request.push_by_digest && !ref.name_only()) return InvalidArgument("can't push tagged ref ", ref.str(), " by digest");
   if (request.manifests.empty()) return InvalidArgument("nothing to push to ", ref.str());
   BK_TRY(Repository repository, Repository::Open(*this, ref.name(), context, true, request.insecure));
-  registry::Push push(std::move(repository), *options_.content);
-  {
-    auto task = context.progress.Start("pushing layers");
-    CancelSource stop(cancel);
-    Guarded<absl::Status> failure;
-    TaskGroup uploads;
-    std::set<Digest> seen;
-    for (const Descriptor& blob : request.blobs) {
-      if (IsNonDistributable(blob.media_type) || !seen.insert(blob.digest).second) continue;
-      uploads.Run([&, this] {
-        auto slot = TransferSlots(ref.domain()).Acquire(stop.token());
-        absl::Status status = slot.status();
-        if (slot.ok()) status = push.Blob(stop.token(), blob);
-        if (status.ok()) return;
-        failure.With([&](absl::Status& first) { first.Update(status); });
-        stop.Cancel();
-      });
-    }
-    uploads.Wait();
-    BK_RETURN_IF_ERROR(failure.With([](absl::Status& first) { return first; }));
-  }
+  registry::Push push(*this, repository, request, context.progress);
+  BK_RETURN_IF_ERROR(push.Blobs(cancel));
   const Descriptor& root = request.manifests.back();
-  std::string shown = request.push_by_digest ? ref.name() : ref.WithDefaultTag().WithDigest(root.digest).str();
-  auto task = context.progress.Start("pushing manifest for " + shown);
-  for (const Descriptor& manifest : request.manifests) {
-    bool tagged = &manifest == &root && !request.push_by_digest;
-    BK_RETURN_IF_ERROR(push.Manifest(cancel, manifest, tagged ? ref.WithDefaultTag().tag() : ""));
+  std::vector<std::string> tags = request.more_tags;
+  tags.insert(tags.begin(), request.push_by_digest ? "" : ref.WithDefaultTag().tag());
+  for (size_t i = 0; i < tags.size(); i++) {
+    BK_TRY(ImageReference named, ImageReference::Parse(tags[i].empty() ? ref.name() : StrCat(ref.name(), ":", tags[i])));
+    auto task = context.progress.Start("pushing manifest for " + (request.push_by_digest ? ref.name() : named.WithDigest(root.digest).str()));
+    for (const Descriptor& manifest : request.manifests) {
+      bool last = &manifest == &root;
+      if (last || i == 0) BK_RETURN_IF_ERROR(push.Manifest(cancel, manifest, last ? tags[i] : ""));
+    }
   }
   return absl::OkStatus();
 }

@@ -64,12 +64,16 @@ absl::Status CheckRedirectAddress(std::string_view address, bool from_loopback) 
   return absl::OkStatus();
 }
 
+absl::Status CheckTold(const GoUrl& url, bool by_loopback) {
+  if ((url.scheme != "http" && url.scheme != "https") || url.host.empty()) return InvalidArgument("unsupported protocol scheme ", Quote(url.scheme));
+  BK_RETURN_IF_ERROR(CheckRedirectAddress(url.hostname(), by_loopback));
+  return IsLoopbackHost(url.hostname()) && !by_loopback ? CheckRedirectAddress("127.0.0.1", false) : absl::OkStatus();
+}
+
 absl::StatusOr<GoUrl> NextHop(const GoUrl& from, const std::string& location, bool from_loopback) {
   auto next = from.Resolve(location);
   if (!next.ok()) return InvalidArgument("failed to parse Location header ", Quote(ShownUrl(location)));
-  if ((next->scheme != "http" && next->scheme != "https") || next->host.empty()) return InvalidArgument("unsupported protocol scheme ", Quote(next->scheme));
-  BK_RETURN_IF_ERROR(CheckRedirectAddress(next->hostname(), from_loopback));
-  if (IsLoopbackHost(next->hostname()) && !from_loopback) return CheckRedirectAddress("127.0.0.1", false);
+  BK_RETURN_IF_ERROR(CheckTold(*next, from_loopback));
   return next;
 }
 

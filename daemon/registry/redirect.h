@@ -17,6 +17,8 @@ bool IsRedirect(int status);
 // The address that `location` names, seen from `from`. InvalidArgument unless it is http or https; PermissionDenied if its
 // host is an address that CheckRedirectAddress refuses.
 absl::StatusOr<GoUrl> NextHop(const GoUrl& from, const std::string& location, bool from_loopback);
+// Whether a server may name that URL: what NextHop says of a redirect's.
+absl::Status CheckTold(const GoUrl& url, bool by_loopback);
 // Same scheme, host and port, or the default ports of the same host from http to https.
 bool KeepsCredentials(const GoUrl& from, const GoUrl& to);
 // `address`: of the host that a redirect leads to. PermissionDenied for link-local addresses and those of cloud metadata

@@ -1,16 +1,17 @@
 #include "daemon/registry/repository.h"
 
 #include <charconv>
+#include <ctime>
 
 #include <nlohmann/json.hpp>
 
-#include "base/go_url.h"
+#include "base/go_parse.h"
 
 namespace bk::registry {
 namespace {
 
 constexpr int kMaxChallenges = 4;
-constexpr int64_t kMaxRetryAfterMs = 30'000;
+constexpr int64_t kMirrorPauseNs = 30'000'000'000;  // for which an unreachable mirror is not asked again
 constexpr size_t kMaxServerErrors = 8;
 
 std::string StatusText(int status) {
@@ -52,12 +53,29 @@ absl::Status UnexpectedStatus(std::string_view method, std::string_view url, con
   if (response.status == 401 || response.status == 403) code = absl::StatusCode::kPermissionDenied;
   if (IsTransientStatus(response.status)) code = absl::StatusCode::kUnavailable;
   std::string errors = ServerErrors(response.body);
+  if (auto asked = RetryAfterMs(response.Header("retry-after"), time(nullptr)); asked && *asked > kMaxRetryAfterMs) {
+    errors += StrCat(errors.empty() ? "" : ": ", "the server asks to come back in ", FormatDuration(*asked * 1'000'000));
+  }
   return Error(code, "unexpected status from ", method, " request to ", url.substr(0, url.find('?')), ": ", StatusText(response.status),
                errors.empty() ? "" : ": ", errors);
 }
 
 absl::Status UnexpectedStatus(const HttpRequest& request, const HttpResponse& response) {
   return UnexpectedStatus(request.method, request.url, response);
+}
+
+std::optional<int64_t> RetryAfterMs(const std::string& header, int64_t now_s) {
+  constexpr int64_t kMostSeconds = 1'000'000'000;
+  int64_t seconds = 0;
+  auto [end, error] = std::from_chars(header.data(), header.data() + header.size(), seconds);
+  if (error == std::errc() && end == header.data() + header.size()) {
+    if (seconds < 0) return std::nullopt;
+    return std::min(seconds, kMostSeconds) * 1000;
+  }
+  tm date{};
+  const char* rest = strptime(header.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &date);
+  if (rest == nullptr || *rest != '\0') return std::nullopt;
+  return std::clamp<int64_t>(timegm(&date) - now_s, 0, kMostSeconds) * 1000;
 }
 
 absl::StatusOr<Repository> Repository::Open(Registry& registry, const std::string& locator, const cache::FetchContext& context, bool push, bool insecure) {
@@ -72,10 +90,19 @@ absl::StatusOr<Repository> Repository::Open(Registry& registry, const std::strin
   out.access_.push = push;
   out.access_.insecure = insecure;
   out.access_.sessions = context.session_ids;
+  out.progress_ = context.progress;
   HostConfigs configs;
-  if (insecure) configs[out.domain_] = {.mirrors = {}, .http = true, .insecure = true};
+  if (insecure) configs[out.domain_] = {.mirrors = {}, .http = true, .insecure = true, .ca_files = {}, .key_pairs = {}, .tls_dirs = {}};
   BK_ASSIGN(out.endpoints_, EndpointsOf(insecure ? configs : registry.options_.hosts, out.domain_));
+  registry.unreachable_mirrors_.With([&, now = solver::NowNs()](auto& until) {
+    std::erase_if(until, [&](const auto& entry) { return entry.second < now; });
+    std::erase_if(out.endpoints_, [&](const Endpoint& endpoint) { return endpoint.mirror && until.contains(endpoint.host); });
+  });
   return out;
+}
+
+void Repository::PassOver(const Endpoint& mirror) const {
+  registry_->unreachable_mirrors_.With([&](auto& until) { until[mirror.host] = solver::NowNs() + kMirrorPauseNs; });
 }
 
 std::string Repository::Url(const Endpoint& endpoint, std::string_view kind, std::string_view object) const {
@@ -84,15 +111,18 @@ std::string Repository::Url(const Endpoint& endpoint, std::string_view kind, std
   return url;
 }
 
-absl::Status Repository::BackOff(const CancelToken& cancel, int attempt, const HttpResponse* response) const {
-  int64_t pause = registry_->options_.backoff_ms << attempt;
-  if (response != nullptr) {
-    std::string after = response->Header("retry-after");
-    int64_t seconds = 0;
-    auto [end, error] = std::from_chars(after.data(), after.data() + after.size(), seconds);
-    if (error == std::errc() && seconds >= 0 && seconds < kMaxRetryAfterMs) pause = seconds * 1000;
-  }
-  return cancel.SleepFor(std::chrono::milliseconds(std::min(pause, kMaxRetryAfterMs)));
+absl::Status Repository::BackOff(const CancelToken& cancel, int attempt, const absl::Status& why, const HttpResponse* answer) const {
+  int64_t pause_ms = registry_->options_.backoff_ms << std::min(attempt, 3);
+  if (answer != nullptr) pause_ms = RetryAfterMs(answer->Header("retry-after"), time(nullptr)).value_or(pause_ms);
+  if (pause_ms > kMaxRetryAfterMs) return why;
+  progress_.Log(2, StrCat("error: ", Message(why), "\nretrying in ", FormatDuration(pause_ms * 1'000'000), "\n"));
+  return cancel.SleepFor(std::chrono::milliseconds(pause_ms));
+}
+
+bool Repository::IsOwn(const Endpoint& endpoint, const GoUrl& url) const {
+  if (url.host != endpoint.host) return false;
+  if (url.scheme == endpoint.scheme) return true;
+  return endpoint.http_fallback && registry_->plain_hosts_.With([&](auto& hosts) { return hosts.contains(endpoint.host); });
 }
 
 absl::StatusOr<HttpResponse> Repository::Send(const CancelToken& cancel, const Endpoint& endpoint, HttpRequest& request) const {
@@ -103,7 +133,10 @@ absl::StatusOr<HttpResponse> Repository::Send(const CancelToken& cancel, const E
   };
   if (use_plain) make_plain();
   auto response = registry_->http_.Do(cancel, request);
-  if (!endpoint.http_fallback || use_plain || !absl::IsUnavailable(response.status())) return response;
+  if (response.ok() || !endpoint.http_fallback || use_plain) return response;
+  // Nobody at the port of https, if no port was named, is a reason as well.
+  bool no_tls = IsNoTls(response.status()) || (IsUnreachable(response.status()) && !HasPort(endpoint.host));
+  if (!no_tls) return response;
   make_plain();
   response = registry_->http_.Do(cancel, request);
   if (response.ok()) plain.With([&](auto& hosts) { hosts.insert(endpoint.host); });
@@ -111,9 +144,10 @@ absl::StatusOr<HttpResponse> Repository::Send(const CancelToken& cancel, const E
 }
 
 absl::StatusOr<HttpResponse> Repository::Exchange(const CancelToken& cancel, const Endpoint& endpoint, HttpRequest request) const {
-  request.tls = endpoint.tls;
   BK_TRY(GoUrl url, GoUrl::Parse(request.url));
-  bool own_host = url.host == endpoint.host;
+  bool own = IsOwn(endpoint, url);
+  request.tls = endpoint.tls;
+  if (!own) request.tls.key_pairs.clear();
   const auto headers = request.headers;
   bool received = false;
   if (request.sink) {
@@ -122,27 +156,40 @@ absl::StatusOr<HttpResponse> Repository::Exchange(const CancelToken& cancel, con
       return sink(bytes);
     };
   }
+  const int most_repetitions = endpoint.mirror || !request.repeatable ? 0 : kMaxRepetitions;
   for (int challenges = 0, repetitions = 0;;) {
     request.headers = headers;
-    if (own_host) {
+    if (own) {
       BK_TRY(std::string authorization, registry_->authorizer_.Header(cancel, access_, endpoint.host));
       if (!authorization.empty()) request.headers.emplace_back("Authorization", authorization);
     }
     auto response = Send(cancel, endpoint, request);
-    if (absl::IsUnavailable(response.status()) && !received && repetitions < kMaxRepetitions) {
-      BK_RETURN_IF_ERROR(BackOff(cancel, repetitions++, nullptr));
+    if (!response.ok()) {
+      if (endpoint.mirror && IsUnreachable(response.status())) PassOver(endpoint);
+      if (!absl::IsUnavailable(response.status()) || received || repetitions >= most_repetitions) return response;
+      BK_RETURN_IF_ERROR(BackOff(cancel, repetitions++, response.status()));
       continue;
     }
-    if (!response.ok()) return response;
-    if (response->status == 401 && own_host && challenges < kMaxChallenges) {
+    if (response->status == 401 && own && challenges < kMaxChallenges) {
       absl::Status learned = registry_->authorizer_.Learn(cancel, access_, endpoint.host, endpoint.tls, *response, challenges++ > 0);
       if (absl::IsUnimplemented(learned)) return response;
       BK_RETURN_IF_ERROR(learned);
       continue;
     }
-    if (!IsTransientStatus(response->status) || repetitions >= kMaxRepetitions) return response;
-    BK_RETURN_IF_ERROR(BackOff(cancel, repetitions++, &*response));
+    if (!IsTransientStatus(response->status) || repetitions >= most_repetitions) return response;
+    BK_RETURN_IF_ERROR(BackOff(cancel, repetitions++, UnexpectedStatus(request, *response), &*response));
   }
+}
+
+absl::Status Repository::Explain(const CancelToken& cancel, const Endpoint& endpoint, const HttpRequest& request, const HttpResponse& response) const {
+  bool silent = request.method == "HEAD" && (response.status == 400 || response.status == 401 || response.status == 403);
+  if (silent) {
+    HttpRequest get = request;
+    get.method = "GET";
+    auto answer = Exchange(cancel, endpoint, std::move(get));
+    if (answer.ok() && answer->status == response.status) return UnexpectedStatus(request.method, request.url, *answer);
+  }
+  return UnexpectedStatus(request, response);
 }
 
 }  // namespace bk::registry

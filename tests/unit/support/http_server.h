@@ -31,6 +31,7 @@ struct TestResponse {
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
   size_t cut_after = std::string::npos;  // the connection breaks after so many bytes of the body
+  std::function<void()> then = {};       // runs before it does
 };
 
 class HttpServer {
@@ -59,11 +60,16 @@ class HttpServer {
   std::vector<std::string> log() const {
     return state_.With([](const State& s) { return s.log; });
   }
+  // How many were opened so far.
+  size_t connections() const {
+    return state_.With([](const State& s) { return s.opened; });
+  }
 
  private:
   struct State {
     std::vector<int> connections;
     std::vector<std::string> log;
+    size_t opened = 0;
     bool stopped = false;
   };
 
@@ -72,6 +78,7 @@ class HttpServer {
       int fd = accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC);
       if (fd < 0) return;
       bool stopped = state_.With([&](State& s) {
+        s.opened++;
         if (!s.stopped) s.connections.push_back(fd);
         return s.stopped;
       });
@@ -109,6 +116,7 @@ class HttpServer {
         if (n <= 0) return;
         at += static_cast<size_t>(n);
       }
+      if (cut && response.then) response.then();
       if (cut) return;
     }
   }

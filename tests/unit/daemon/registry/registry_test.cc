@@ -1,60 +1,11 @@
 // The distribution client against a server whose every answer the test decides.
 #include "daemon/registry/registry.h"
 
-#include <doctest/doctest.h>
-
-#include "base/os/file.h"
-#include "tests/unit/support/fake_session.h"
-#include "tests/unit/support/http_server.h"
+#include "base/task_group.h"
+#include "tests/unit/daemon/registry/bench.h"
 
 namespace bk::registry {
 namespace {
-
-using testing::TestRequest;
-using testing::TestResponse;
-
-const std::string kManifest = R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json"})";
-
-struct Bench {
-  explicit Bench(testing::HttpServer::Handler handler) : server(std::move(handler)), temp(*os::TempDir::Make("registry-test-")) {
-    store = *content::ContentStore::Open(temp.path());
-  }
-  Registry& client() {
-    if (!registry_) registry_.emplace(Registry::Options{.hosts = hosts, .sessions = &sessions, .content = store.get(), .backoff_ms = 1});
-    return *registry_;
-  }
-  SourceReference Ref(const std::string& object) const { return {server.host() + "/app/one", object}; }
-  absl::StatusOr<Descriptor> Resolve(const std::string& object) { return client().Resolve(CancelToken::Never(), context, Ref(object)); }
-  absl::Status Fetch(const Descriptor& descriptor) { return client().Fetch(CancelToken::Never(), context, Ref("v1"), descriptor); }
-
-  testing::HttpServer server;
-  os::TempDir temp;
-  std::unique_ptr<content::ContentStore> store;
-  testing::FakeSessions sessions;
-  HostConfigs hosts;
-  cache::FetchContext context{{"session"}, {}};
-
- private:
-  std::optional<Registry> registry_;
-};
-
-Descriptor BlobOf(const std::string& bytes) {
-  Descriptor out;
-  out.media_type = media_type::kOciLayerGzip;
-  out.digest = DigestOf(bytes);
-  out.size = static_cast<int64_t>(bytes.size());
-  return out;
-}
-
-TestResponse Manifest() {
-  return {200, {{"Content-Type", media_type::kOciManifest}, {"Docker-Content-Digest", DigestOf(kManifest).str()}}, kManifest};
-}
-
-std::string LongText() {
-  std::string out;
-  for (int i = 0; i < 20000; i++) out += "line " + std::to_string(i) + "\n";
-  return out;
-}
 
 TEST_CASE("a tag resolves to the digest, type and size that the registry names") {
   Bench bench([](const TestRequest& request) { return request.path == "/v2/app/one/manifests/v1" ? Manifest() : TestResponse{404}; });
@@ -82,11 +33,9 @@ TEST_CASE("a refusal shows status and text of the server") {
 TEST_CASE("a blob that a cut connection interrupts is continued where it ended") {
   std::string blob = LongText();
   Bench bench([&](const TestRequest& request) -> TestResponse {
-    auto range = request.headers.find("range");
-    if (range == request.headers.end()) return {200, {}, blob, blob.size() / 3};
-    size_t from = std::stoul(range->second.substr(6));
-    std::string rest = blob.substr(from);
-    return {206, {{"Content-Range", "bytes " + std::to_string(from) + "-" + std::to_string(blob.size() - 1) + "/" + std::to_string(blob.size())}}, rest};
+    TestResponse answer = Ranged(request, blob);
+    if (answer.status == 200) answer.cut_after = blob.size() / 3;
+    return answer;
   });
   CHECK(bench.Fetch(BlobOf(blob)).ok());
   CHECK(*bench.store->Read(DigestOf(blob), 1 << 20) == blob);
@@ -188,7 +137,7 @@ TEST_CASE("mirrors are asked first, with the namespace, and the registry itself 
     return request.path.ends_with("/v1") ? Manifest() : TestResponse{404};
   });
   Bench bench([](const TestRequest&) { return Manifest(); });
-  bench.hosts[bench.server.host()] = {.mirrors = {mirror.host()}};
+  bench.hosts[bench.server.host()].mirrors = {mirror.host()};
   CHECK(bench.Resolve("v1").ok());
   CHECK(bench.server.log().empty());
   CHECK(bench.Resolve("v2").ok());

@@ -1,0 +1,15 @@
+// TLS of one request on a libcurl handle: authorities beside the host's own, client certificates. Internal to daemon/registry.
+//
+// Of several client certificates the one is shown whose issuer the server asks for, as Go's crypto/tls chooses. Thread-safe.
+#pragma once
+
+#include <curl/curl.h>
+
+#include "daemon/registry/http.h"
+
+namespace bk::registry {
+
+// Errors name the file that cannot be used.
+absl::Status SetTls(CURL* easy, const TlsOptions& tls);
+
+}  // namespace bk::registry
