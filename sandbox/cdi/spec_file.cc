@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "base/yaml.h"
+#include "base/yaml/yaml.h"
 
 namespace bk::cdi {
 namespace {
