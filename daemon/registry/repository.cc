@@ -36,7 +36,7 @@ std::string ServerErrors(const std::string& body) {
     std::string code = text("code");
     for (char& c : code) c = c == '_' ? ' ' : static_cast<char>(tolower(static_cast<unsigned char>(c)));
     if (!out.empty()) out += ", ";
-    out += text("message").empty() ? code : code + ": " + text("message");
+    out += code + (code.empty() || text("message").empty() ? "" : ": ") + text("message");
   }
   return out;
 }
