@@ -29,6 +29,20 @@ def tar(files, mode="w", kind=tarfile.PAX_FORMAT):
     return out.getvalue()
 
 
+def archive(entries):
+    """A tar of entries that are members of tarfile.TarInfo by name, with their data."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as made:
+        for entry in entries:
+            info, data = tarfile.TarInfo(), entry.get("data", b"")
+            info.size = len(data)
+            for key, value in entry.items():
+                if key != "data":
+                    setattr(info, key, value)
+            made.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
 class Http(Case):
     def each(self, **options):
         """(daemon, server) of root and of the ordinary user."""
@@ -186,11 +200,48 @@ class Http(Case):
             for name, data in kinds.items():
                 self.assertEqual(self.read(out, name + "/dir/f"), b"unpacked")
                 self.assertEqual(self.read(out, "kept/" + name), data)
-            web.files["/evil"] = File(tar({"../../escaped": b"x", "ok": b"y"}))
-            failed = daemon.build({"Dockerfile": f"FROM scratch\nADD --unpack {web.url}/evil /d/\n"}, check=False)
-            if failed.returncode == 0:
-                out = self.exported(daemon, f"FROM scratch\nADD --unpack {web.url}/evil /d/\n")
-                self.assertFalse(os.path.exists(os.path.join(out, "..", "escaped")))
+
+    def test_hostile_archives(self):
+        """hostile 49, 50, 51, 57: names, links and devices of an archive stay below the target or end the build."""
+        link = lambda name, target, kind: {"name": name, "type": kind, "linkname": target}
+        evil = {
+            "names": [{"name": "../../escaped", "data": b"x"}],
+            "absolute": [{"name": "/escaped", "data": b"x"}],
+            "through": [link("out", "/", tarfile.SYMTYPE), {"name": "out/escaped", "data": b"x"}],
+            "upwards": [link("out", "../../..", tarfile.SYMTYPE), {"name": "out/escaped", "data": b"x"}],
+            "hard": [link("passwd", "/etc/passwd", tarfile.LNKTYPE)],
+            "harder": [link("out", "/etc", tarfile.SYMTYPE), link("passwd", "out/passwd", tarfile.LNKTYPE)],
+            "device": [{"name": "null", "type": tarfile.CHRTYPE, "devmajor": 1, "devminor": 3}],
+        }
+        for daemon, web in self.each():
+            for name, entries in evil.items():
+                web.files["/" + name] = File(archive(entries))
+                out = daemon.out("files")
+                done = daemon.build({"Dockerfile": f"FROM scratch\nADD --unpack {web.url}/{name} /a/b/\n"}, f"type=local,dest={out}", check=False)
+                inside = [os.path.relpath(os.path.join(at, file), out) for at, _, files in os.walk(out) for file in files]
+                if name == "device":
+                    self.assertEqual(inside, ["a/b/null"] if daemon.user == "root" else [])
+                else:
+                    self.assertEqual((done.returncode, inside), (1, []) if name.startswith("hard") else (0, ["a/b/escaped"]), name)
+
+    def test_hostile_answers(self):
+        """hostile 41: an encoding that does not end, names that lead upwards, headers of the user in two lines; the next build works."""
+        for daemon, web in self.each():
+            bomb = gzip.compress(bytes(1 << 20)) * 3
+            web.files["/bomb"] = File(bomb[:-10], headers={"Content-Encoding": "gzip"})
+            failed = daemon.build({"Dockerfile": f"FROM scratch\nADD {web.url}/bomb /f\n"}, check=False)
+            self.assertNotEqual(failed.returncode, 0)
+            web.files["/named"] = File(b"x", headers={"Content-Disposition": 'attachment; filename="../../a"'})
+            graph, out = Graph(), daemon.out("files")
+            source = graph.source(web.url + "/named")
+            daemon.buildctl("build", "--output", f"type=local,dest={out}", stdin=graph.definition(source).SerializeToString())
+            self.assertEqual(os.listdir(out), ["a"])
+            for value in ("a\r\nX-Own: 1", "a\nb"):
+                graph = Graph()
+                source = graph.source(web.url + "/named", **{"http_header_user-agent": value})
+                failed = daemon.buildctl("build", check=False, stdin=graph.definition(source).SerializeToString())
+                self.assertNotEqual(failed.returncode, 0)
+            self.assertFalse(any("x-own" in headers for _, _, headers in web.requests))
 
     def test_contexts(self):
         """DFE rows of remote contexts: an archive with its Dockerfile, a Dockerfile alone, a subdirectory, a named context."""
