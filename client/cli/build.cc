@@ -14,6 +14,7 @@
 #include "client/cli/build_flags.h"
 #include "client/cli/build_progress.h"
 #include "client/cli/connect.h"
+#include "client/cli/lock_flags.h"
 #include "client/cli/metadata_file.h"
 #include "client/cli/source_policy.h"
 #include "client/cli/verbs.h"
@@ -91,7 +92,8 @@ absl::StatusOr<os::UniqueFd> OpenTrace(const std::string& path) {
   return file;
 }
 
-absl::StatusOr<std::optional<moby::buildkit::v1::sourcepolicy::Policy>> ReadSourcePolicy(const std::string& path) {
+absl::StatusOr<std::optional<moby::buildkit::v1::sourcepolicy::Policy>> ReadSourcePolicy(std::string path) {
+  if (const char* preset = std::getenv("EXPERIMENTAL_BUILDKIT_SOURCE_POLICY"); path.empty() && preset != nullptr) path = preset;
   if (path.empty()) return std::nullopt;
   auto text = os::ReadFile(path, kMaxPolicyBytes);
   if (!text.ok()) return text.status();
@@ -142,6 +144,8 @@ absl::StatusOr<SolveOptions> ReadOptions(const CancelToken& cancel, const Values
   BK_ASSIGN(options.frontend_attrs, prefixed(ParseOpts(values.Strings("opt")), "invalid opt"));
   BK_ASSIGN(options.local_directories, prefixed(ParseLocals(values.Strings("local")), "invalid local"));
   BK_ASSIGN(options.oci_layouts, prefixed(ParseOciLayouts(values.Strings("oci-layout")), "invalid oci-layout"));
+  BK_ASSIGN(options.lock, ReadLockOptions(values));
+  if (options.lock.record && options.frontend_attrs.contains("requestid")) return InvalidArgument("--lock: requestid builds nothing, so there is nothing to lock");
   options.proxy_network = values.Bool("proxy-network");
   if (options.frontend.empty()) {
     BK_ASSIGN(options.definition, ReadDefinition(cancel, values.Bool("no-cache")));
@@ -186,6 +190,7 @@ absl::Status RunBuild(const CancelToken& cancel, const Values& values, const Con
   if (!metadata_file.empty() && !result->exporter_response.empty()) {
     BK_RETURN_IF_ERROR(WriteOutputFile(metadata_file, MetadataJson(result->exporter_response)));
   }
+  BK_RETURN_IF_ERROR(WriteLock(values, result->lock_text));
   PrintSubrequest(result->frontend_metadata);
   return absl::OkStatus();
 }
@@ -223,6 +228,9 @@ flags::Command MakeBuild(const CancelToken& cancel) {
       {"ssh", Kind::kStrings, "Allow forwarding SSH agent or a raw Unix socket to the builder. Format default|<id>[=<socket>[,raw=false]|<key>[,<key>]]"},
       {"metadata-file", Kind::kString, "Output build metadata (e.g., image digest) to a file as JSON"},
       {"source-policy-file", Kind::kString, "Read source policy file from a JSON file"},
+      {"lock", Kind::kString, "Write what images, git refs and URLs resolved to into a lock file"},
+      {"locked", Kind::kBool, "Accept nothing but what the lock file says"},
+      {"offline", Kind::kBool, "Open no connection for the build's sources"},
       {"proxy-network", Kind::kBool, "Run build with proxy network enforcement"},
       {"ref-file", Kind::kString, "Write build ref to a file"},
   };

@@ -13,6 +13,7 @@
 #include "client/session/blob_store.h"
 #include "llb/ops.pb.h"
 #include "policy/policy.pb.h"
+#include "proto/llb/source_lock.h"
 
 namespace bk::client {
 
@@ -28,6 +29,13 @@ struct ExportEntry {
 struct CacheEntry {
   std::string type;
   Attributes attrs;
+};
+
+// What sources of the build may be (docs/lock.md).
+struct LockOptions {
+  bool record = false;                    // the result is to have lock_text
+  bool offline = false;
+  std::optional<llb::SourceLock> locked;  // nothing but this
 };
 
 struct SessionService {
@@ -46,6 +54,7 @@ struct SolveOptions {
   std::vector<CacheEntry> cache_exports, cache_imports;
   std::vector<std::string> entitlements;
   std::optional<moby::buildkit::v1::sourcepolicy::Policy> source_policy;
+  LockOptions lock;
   bool proxy_network = false;
   std::vector<SessionService> services;  // offered to the daemon beside those that follow from the above
 };
@@ -53,6 +62,7 @@ struct SolveOptions {
 struct SolveResult {
   Attributes exporter_response;
   Attributes frontend_metadata;  // of a subrequest's result; empty otherwise
+  std::string lock_text;         // the lock file, if it was asked for
 };
 
 }  // namespace bk::client

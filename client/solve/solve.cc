@@ -12,6 +12,7 @@
 #include "client/solve/cache_stores.h"
 #include "client/solve/export_targets.h"
 #include "client/solve/gateway.h"
+#include "client/solve/lock.h"
 #include "client/solve/oci_index.h"
 #include "control/control.grpc.pb.h"
 
@@ -81,7 +82,10 @@ class Build {
     api::SolveRequest request;
     request.set_ref(options_.ref);
     request.set_session(session_.id());
-    request.mutable_frontendattrs()->insert(attrs_.begin(), attrs_.end());
+    // The daemon's own, which no frontend gets.
+    Attributes attrs = attrs_;
+    AddLockAttributes(options_.lock, attrs);
+    request.mutable_frontendattrs()->insert(attrs.begin(), attrs.end());
     auto add = [](auto* list, const CacheEntry& entry) {
       auto* added = list->Add();
       added->set_type(entry.type);
@@ -112,6 +116,7 @@ class Build {
       absl::Status status = connection_.FromCall(stub_->Solve(context.get(), Request(), &response));
       if (status.ok()) {
         result_.exporter_response = {response.exporterresponse().begin(), response.exporterresponse().end()};
+        if (auto node = result_.exporter_response.extract(llb::kLockResponse); !node.empty()) result_.lock_text = std::move(node.mapped());
       } else {
         Fail(AnnotateCall(status, "failed to solve"));
       }
@@ -169,11 +174,13 @@ class Build {
   Session session_;
 };
 
-absl::Status CheckWorkers(const CancelToken& cancel, const Connection& connection) {
+// What the daemon calls itself.
+absl::StatusOr<std::string> AskWorkers(const CancelToken& cancel, const Connection& connection) {
   CallContext context(cancel);
   api::ListWorkersResponse workers;
   absl::Status status = connection.FromCall(api::Control::NewStub(connection.channel())->ListWorkers(context.get(), {}, &workers));
-  return Annotate(AnnotateCall(status, "failed to list workers"), "listing workers for Build");
+  if (!status.ok()) return Annotate(AnnotateCall(status, "failed to list workers"), "listing workers for Build");
+  return workers.record().empty() ? "" : workers.record(0).buildkitversion().package();
 }
 
 // Names what was written in the index.json of local caches and of a directory of blobs.
@@ -202,7 +209,8 @@ absl::Status UpdateIndexes(const Attributes& response, const CacheStores& cache,
 }  // namespace
 
 absl::StatusOr<SolveResult> Solve(const CancelToken& cancel, const Connection& connection, SolveOptions options, const StatusSink& on_status) {
-  BK_RETURN_IF_ERROR(CheckWorkers(cancel, connection));
+  BK_TRY(std::string package, AskWorkers(cancel, connection));
+  BK_RETURN_IF_ERROR(FitLockToDaemon(package, options));
   BK_TRY(CacheStores cache, OpenCacheStores(options.cache_exports, options.cache_imports));
   BK_TRY(ExportTargets targets, OpenExportTargets(options.exports));
   BK_TRY(SolveResult result, Build(cancel, connection, options, cache, targets, on_status).Run());
