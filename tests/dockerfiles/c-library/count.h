@@ -1,0 +1,4 @@
+#pragma once
+
+// Words of a text.
+int count(const char* text);

@@ -1,0 +1,1 @@
+console.log(require("shout")("hello from a workspace"));

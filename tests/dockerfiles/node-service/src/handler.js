@@ -1,0 +1,1 @@
+module.exports = (path) => JSON.stringify({ path, env: process.env.NODE_ENV });
