@@ -111,4 +111,3 @@ class Lock(Case):
             web.files["/f"] = File(b"second")
             changed = daemon.buildctl("build", "--lock", lock, "--locked", stdin=definition, check=False)
             self.assertIn("the lock file says", changed.err)
-
