@@ -50,7 +50,7 @@ class Dockerfiles(unittest.TestCase):
         if any(set(case.get("needs", [])) & set(toolchains.IMAGES) for case in cases):
             toolchains.publish(cls.publisher, base)
         cls.serve()
-        values = {"web": cls.web.url, "git": f"http://{cls.git.host}", "registry": cls.registry.host, "arch": HOST, "commit": cls.commit}
+        values = {"web": cls.web.url, "credentials": "http://joe:s3cret@" + cls.web.host, "hidden": "http://xxxxx:xxxxx@" + cls.web.host, "git": f"http://{cls.git.host}", "registry": cls.registry.host, "arch": HOST, "commit": cls.commit}
         cls.cases = {name: Dockerfile(name, values) for name in CHOSEN}
         cls.values = values
         cls.done = {}

@@ -66,7 +66,7 @@ class Dockerfile:
 
 
 def make_file(path, what):
-    """What git does not keep: {"link": …}, {"hex": …}, {"dir": true}, {"size": bytes} or {"tar": {path: text}, "pack": "gz"}."""
+    """What git does not keep: {"link": …}, {"text": …}, {"hex": …}, {"dir": true} or {"tar": {path: text}, "pack": "gz"}."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
     if "link" in what:
         os.symlink(what["link"], path)
@@ -75,7 +75,7 @@ def make_file(path, what):
     elif "tar" in what:
         pathlib.Path(path).write_bytes(tar_of(what["tar"], what.get("pack", "")))
     else:
-        pathlib.Path(path).write_bytes(bytes.fromhex(what["hex"]))
+        pathlib.Path(path).write_bytes(what["text"].encode() if "text" in what else bytes.fromhex(what["hex"]))
 
 
 def tar_of(files, pack=""):
