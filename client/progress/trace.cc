@@ -225,6 +225,7 @@ void Trace::Update(const StatusResponse& status, int64_t now_ns, int terminal_co
     if (step == nullptr || step->warnings.size() >= kMaxWarnings) continue;
     step->warnings.push_back(warning.short_());
     step->Changed(now_ns);
+    changed_.insert(step);  // the step may be over, and nothing else may come of it (the reference loses the warning then)
   }
   for (const VertexLog& log : status.logs()) TakeLog(log, now_ns, terminal_columns);
 }
