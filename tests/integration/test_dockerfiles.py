@@ -1,7 +1,8 @@
 """Every directory of tests/dockerfiles, built by both users' daemons, against what its Dockerfile says (DFE-001 … DFE-104).
 
 All builds of both daemons run side by side before the first test; then each Dockerfile has a test of its own. Both users have to get the
-same images byte by byte. BK_DOCKERFILES=NAME,… builds only some; BK_RESULTS=DIR keeps what was built, for tests/dockerfiles/compare.
+same images byte by byte. BK_DOCKERFILES=NAME,… builds only some; BK_DOCKERFILES_USERS: whose daemons;
+BK_RESULTS=DIR keeps what was built, for tests/dockerfiles/compare; BK_TIMES=1 tells how long each build took.
 """
 import concurrent.futures
 import json
