@@ -21,7 +21,9 @@
 #include "daemon/control/server.h"
 #include "daemon/exporter/table.h"
 #include "daemon/frontend/dockerfile/frontend.h"
+#include "daemon/frontend/gateway/image_frontend.h"
 #include "daemon/llb/engine.h"
+#include "daemon/llb/error_details.h"
 #include "daemon/ops/ops.h"
 #include "daemon/ops/result.h"
 #include "daemon/registry/registry.h"
@@ -112,6 +114,8 @@ struct Daemon::Rooms {
   std::unique_ptr<solver::Solver> solver;
   exporter::Exporters exporters;
   dockerfile::DockerfileFrontend dockerfile{&llb::HasLlbCapability};
+  std::unique_ptr<frontend::ContainerMaker> containers;
+  std::unique_ptr<frontend::gateway::ImageFrontend> image_frontend;
   std::unique_ptr<llb::Engine> engine;
   std::unique_ptr<Collector> collector;
   std::unique_ptr<control::Services> services;
@@ -165,6 +169,7 @@ absl::Status Daemon::Rooms::MakeEngine() {
                             .sessions = &sessions,
                             .executor = executor.get(),
                             .devices = devices.get(),
+                            .limits_resources = !config.oci.rootless,
                             .parallelism = parallelism.get(),
                             .trace_socket = config.otel_socket_path,
                             .state_dir = config.root,
@@ -180,7 +185,11 @@ absl::Status Daemon::Rooms::MakeEngine() {
   parts.sessions = &sessions;
   parts.ops = ops.get();
   for (const auto& [name, exporter] : exporters) parts.exporters[name] = exporter.get();
-  parts.frontends["dockerfile.v0"] = &dockerfile;
+  containers = frontend::MakeContainerMaker({.cache = &store->manager(), .sessions = &sessions, .cache_mounts = ops->cache_mounts(), .executor = executor.get(), .trace_socket = config.otel_socket_path});
+  parts.containers = containers.get();
+  if (config.dockerfile_frontend) parts.frontends["dockerfile.v0"] = &dockerfile;
+  BK_ASSIGN(image_frontend, frontend::gateway::ImageFrontend::Make(config.allowed_frontends, &llb::ForClients));
+  if (config.image_frontends) parts.frontends["gateway.v0"] = image_frontend.get();
   parts.workers = {worker};
   parts.allowed_entitlements = {config.entitlements.begin(), config.entitlements.end()};
   if (devices != nullptr) parts.allowed_entitlements.insert("device");

@@ -162,6 +162,10 @@ absl::Status ApplyFile(const Table& table, Config& config) {
   Take<bool>(cdi, "disabled", config.cdi_disabled);
   Take<std::vector<std::string>>(cdi, "specDirs", config.cdi_spec_dirs);
   Take<std::vector<std::string>>(cdi, "autoAllowed", config.cdi_auto_allowed);
+  const Table& frontends = Sub(table, "frontend");
+  Take<bool>(Sub(frontends, "dockerfile.v0"), "enabled", config.dockerfile_frontend);
+  Take<bool>(Sub(frontends, "gateway.v0"), "enabled", config.image_frontends);
+  Take<std::vector<std::string>>(Sub(frontends, "gateway.v0"), "allowedRepositories", config.allowed_frontends);
   if (const int64_t* transfers = Get<int64_t>(Sub(table, "system"), "maxRegistryConcurrency")) {
     if (*transfers <= 0) return InvalidArgument("maxRegistryConcurrency must be greater than zero; set to ", *transfers, " in the configuration file");
     config.max_registry_transfers = *transfers;

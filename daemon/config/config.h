@@ -75,6 +75,8 @@ struct Config {
   bool otel_socket_is_default = false;  // nobody asked for that place
   bool cdi_disabled = false;
   std::vector<std::string> cdi_spec_dirs, cdi_auto_allowed;
+  bool dockerfile_frontend = true, image_frontends = true;
+  std::vector<std::string> allowed_frontends;  // repositories of frontend images; empty: all
   Dns dns;
   OciWorker oci;
   std::map<std::string, RegistryHost> registries;

@@ -4,9 +4,10 @@
 
 #include "daemon/control/content_service.h"
 #include "daemon/control/control_service.h"
-#include "daemon/control/gateway_service.h"
 #include "daemon/control/health_service.h"
 #include "daemon/control/trace_service.h"
+#include "daemon/frontend/gateway/bridge_service.h"
+#include "daemon/llb/error_details.h"
 
 namespace bk::control {
 
@@ -18,7 +19,7 @@ struct Services::State {
   History history;
   TaskGroup tasks;
   ControlService control{parts, shutdown.token(), &history, &tasks};
-  GatewayService gateway{&parts.engine->forwarders(), &tasks};
+  frontend::gateway::BridgeService gateway{frontend::gateway::BeginByHeader(&parts.engine->forwarders()), &llb::ForClients, &tasks};
   HealthService health{&tasks};
   TraceService traces;
   ContentService content{parts.content, &tasks};

@@ -9,6 +9,8 @@
 
 #include "base/cancel.h"
 #include "base/platform.h"
+#include "daemon/frontend/container.h"
+#include "daemon/frontend/file_stat.h"
 #include "daemon/solver/progress.h"
 #include "llb/ops.pb.h"
 #include "policy/policy.pb.h"
@@ -45,16 +47,6 @@ struct SolveRequest {
   std::vector<CacheImport> cache_imports;
   std::vector<moby::buildkit::v1::sourcepolicy::Policy> source_policies;  // of the definition, beside the build's
   bool evaluate = false;
-};
-
-struct FileStat {
-  std::string path;
-  uint32_t mode = 0;  // Go os.FileMode bits (trap 7)
-  uint32_t uid = 0, gid = 0;
-  int64_t size_bytes = 0, mod_time_ns = 0;
-  std::string linkname;
-  int64_t devmajor = 0, devminor = 0;
-  std::map<std::string, std::string> xattrs;
 };
 
 struct SourceMetadata {
@@ -111,6 +103,12 @@ class Bridge {
   virtual absl::StatusOr<ImageConfig> ResolveImageConfig(const CancelToken& cancel, const std::string& ref, const ResolveOptions& options) = 0;
   virtual absl::StatusOr<SourceMetadata> ResolveSourceMeta(const CancelToken& cancel, const pb::SourceOp& source, const ResolveOptions& options) = 0;
   virtual absl::Status Warn(const Digest& vertex, const solver::WarningEvent& warning) = 0;
+  // `failed to find ref ID for "DEST" mount: …` for trees that are none of this build's.
+  virtual absl::StatusOr<std::unique_ptr<Container>> NewContainer(const CancelToken&, const ContainerRequest& request) {
+    return Unimplemented("container ", request.id, ": this bridge has no containers");
+  }
+  // Shows `text` as the output of a vertex of its own.
+  virtual void Log(const std::string& vertex_name, const std::string& text) { (void)vertex_name, (void)text; }
 
   virtual std::vector<WorkerInfo> Workers() const = 0;
   virtual std::string SessionId() const = 0;

@@ -44,11 +44,7 @@ absl::StatusOr<frontend::Result> BuildBridge::RunFrontend(const CancelToken& can
     opts.erase("source");
   }
   auto found = build_.parts().frontends.find(name);
-  if (found == build_.parts().frontends.end()) {
-    if (name != "gateway.v0") return Unknown("invalid frontend: ", name);
-    if (source.empty()) return WithFrontend(Unknown("no source specified for gateway"), name, source);
-    return WithFrontend(Unimplemented("frontend image ", source, " (gateway.v0) is not built yet"), name, source);
-  }
+  if (found == build_.parts().frontends.end()) return Unknown("invalid frontend: ", name);
   auto result = found->second->Solve(cancel, *this, opts, request.frontend_inputs);
   if (!result.ok()) return WithFrontend(result.status(), name, source);
   return result;
@@ -77,21 +73,21 @@ absl::StatusOr<frontend::Result> BuildBridge::Solve(const CancelToken& cancel, c
 
 absl::StatusOr<std::string> BuildBridge::ReadFile(const CancelToken& cancel, frontend::Ref& ref, const std::string& path, int64_t offset, int64_t length) {
   BK_TRY(const MountedRef* mounted, Own(ref).Mounted(cancel));
-  auto data = mounted->ReadFile(path, offset, length);
+  auto data = mounted->files().ReadFile(path, offset, length);
   if (!data.ok()) return Own(ref).Explain(data.status());
   return data;
 }
 
 absl::StatusOr<std::vector<frontend::FileStat>> BuildBridge::ReadDir(const CancelToken& cancel, frontend::Ref& ref, const std::string& path, const std::string& include_pattern) {
   BK_TRY(const MountedRef* mounted, Own(ref).Mounted(cancel));
-  auto entries = mounted->ReadDir(cancel, path, include_pattern);
+  auto entries = mounted->files().ReadDir(cancel, path, include_pattern);
   if (!entries.ok()) return Own(ref).Explain(entries.status());
   return entries;
 }
 
 absl::StatusOr<frontend::FileStat> BuildBridge::StatFile(const CancelToken& cancel, frontend::Ref& ref, const std::string& path) {
   BK_TRY(const MountedRef* mounted, Own(ref).Mounted(cancel));
-  return mounted->StatFile(path);
+  return mounted->files().StatFile(path);
 }
 
 absl::StatusOr<source::ResolvedImage> BuildBridge::ResolveImage(const CancelToken& cancel, const std::string& identifier, const ResolveOptions& options) {
@@ -200,6 +196,33 @@ absl::StatusOr<frontend::SourceMetadata> BuildBridge::ResolveSourceMeta(const Ca
     return out;
   }
   return out;  // a blob is what its name says
+}
+
+absl::StatusOr<std::unique_ptr<frontend::Container>> BuildBridge::NewContainer(const CancelToken& cancel, const frontend::ContainerRequest& request) {
+  if (build_.parts().containers == nullptr) return Unimplemented("container ", request.id, ": this daemon has no containers for frontends");
+  frontend::ContainerOrder order{request, {}, build_.Fetch(), build_.entitlements().names};
+  for (const frontend::ContainerMount& mount : request.mounts) {
+    cache::ImmutablePtr& tree = order.trees.emplace_back();
+    if (mount.ref != nullptr) {
+      auto result = Own(*mount.ref).Result(cancel);
+      if (!result.ok()) return Own(*mount.ref).Explain(result.status());
+      tree = *std::move(result);
+    } else if (!mount.result_id.empty()) {
+      auto left = build_.FailedTree(cancel, mount.result_id);
+      if (!left.ok()) return Annotate(left.status(), StrCat("failed to find ref ", mount.result_id, " for ", Quote(mount.mount.dest()), " mount"));
+      tree = *std::move(left);
+    }
+  }
+  return build_.parts().containers->Make(cancel, std::move(order));
+}
+
+void BuildBridge::Log(const std::string& vertex_name, const std::string& text) {
+  build_.job()
+      .InContext(vertex_name, "", [&](solver::OpContext& context) {
+        context.Progress().Log(2, text);
+        return absl::OkStatus();
+      })
+      .IgnoreError();
 }
 
 absl::Status BuildBridge::Warn(const Digest& vertex, const solver::WarningEvent& warning) {

@@ -18,6 +18,8 @@ class BuildBridge final : public frontend::Bridge {
   absl::StatusOr<ImageConfig> ResolveImageConfig(const CancelToken& cancel, const std::string& ref, const ResolveOptions& options) override;
   absl::StatusOr<frontend::SourceMetadata> ResolveSourceMeta(const CancelToken& cancel, const pb::SourceOp& source, const ResolveOptions& options) override;
   absl::Status Warn(const Digest& vertex, const solver::WarningEvent& warning) override;
+  absl::StatusOr<std::unique_ptr<frontend::Container>> NewContainer(const CancelToken& cancel, const frontend::ContainerRequest& request) override;
+  void Log(const std::string& vertex_name, const std::string& text) override;
   std::vector<frontend::WorkerInfo> Workers() const override { return build_.parts().workers; }
   std::string SessionId() const override { return build_.session_id(); }
   std::string BuildId() const override { return build_.job().id(); }

@@ -1,5 +1,7 @@
 #include "daemon/llb/build.h"
 
+#include "daemon/ops/failed_steps.h"
+
 namespace bk::llb {
 
 cache::FetchContext Build::Fetch() const {
@@ -25,6 +27,34 @@ absl::StatusOr<std::function<absl::Status(pb::SourceOp&)>> Build::PolicyWith(con
 Platform Build::DefaultPlatform() const {
   if (!parts_.workers.empty() && !parts_.workers[0].platforms.empty()) return parts_.workers[0].platforms[0];
   return HostPlatform();
+}
+
+SolveIds Build::KeepFailed(const Digest& vertex) {
+  SolveIds ids;
+  auto step = parts_.ops->FailedStepOf(vertex);
+  if (step == nullptr) return ids;
+  std::string worker = parts_.workers.empty() ? "" : parts_.workers[0].id;
+  auto name = [&](const std::string& tree) { return tree.empty() ? tree : StrCat(worker, "::", tree); };
+  for (const auto& input : step->inputs()) ids.inputs.push_back(name(input == nullptr ? "" : input->Id()));
+  for (const std::string& id : step->MountIds()) ids.mounts.push_back(name(id));
+  failed_.With([&](auto& failed) {
+    for (size_t i = 0; i < ids.inputs.size(); i++) failed.insert_or_assign(ids.inputs[i], FailedMount{step, i, false});
+    for (size_t i = 0; i < ids.mounts.size(); i++) {
+      if (ids.mounts[i] != ids.inputs[i]) failed.insert_or_assign(ids.mounts[i], FailedMount{step, i, true});
+    }
+    failed.erase("");
+  });
+  return ids;
+}
+
+absl::StatusOr<cache::ImmutablePtr> Build::FailedTree(const CancelToken& cancel, const std::string& id) {
+  FailedMount found = failed_.With([&](auto& failed) {
+    auto it = failed.find(id);
+    return it == failed.end() ? FailedMount() : it->second;
+  });
+  if (found.step == nullptr) return Unknown("return reference ", id, " not found");
+  if (!found.after) return found.step->inputs()[found.mount];
+  return found.step->Mount(cancel, found.mount);
 }
 
 void Build::Notice(const std::string& text) {

@@ -4,13 +4,15 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <set>
 #include <string>
 
 #include "base/guarded.h"
 #include "daemon/llb/engine.h"
-#include "daemon/llb/load/entitlement_set.h"
+#include "daemon/llb/error_details.h"
 #include "daemon/llb/source_gate.h"
+#include "daemon/llb/load/entitlement_set.h"
 
 namespace bk::llb {
 
@@ -32,6 +34,10 @@ class Build {
   Platform DefaultPlatform() const;
   // Puts sources into their normal form, then applies the build's policies and these, and the lock file. Unknown `invalid nil selector in policy`.
   absl::StatusOr<std::function<absl::Status(pb::SourceOp&)>> PolicyWith(const PolicyList& more) const;
+  // What the failed step of `vertex` left, under the ids that are returned, until the build ends. Empty if it left nothing.
+  SolveIds KeepFailed(const Digest& vertex);
+  // The tree of such an id. Unknown `return reference ID not found`.
+  absl::StatusOr<cache::ImmutablePtr> FailedTree(const CancelToken& cancel, const std::string& id);
   // Tells the client once that something was asked for which this daemon does not do: a vertex of its own.
   void Notice(const std::string& text);
 
@@ -43,6 +49,12 @@ class Build {
   const PolicyList policies_;
   SourceGate gate_;
   Guarded<std::set<std::string>> told_;
+  struct FailedMount {
+    std::shared_ptr<ops::FailedStep> step;
+    size_t mount = 0;
+    bool after = false;  // as the step left it
+  };
+  Guarded<std::map<std::string, FailedMount>> failed_;
 };
 
 }  // namespace bk::llb

@@ -34,7 +34,12 @@ absl::StatusOr<cache::ImmutablePtr> BuildRef::Compute(const CancelToken& cancel)
   if (result.ok()) return ops::RefOf(*result);
   auto failed = std::make_shared<const LoadedDefinition>(*std::move(loaded));
   absl::Status status = WithSources(result.status(), *definition_, *failed);
-  state_.With([&](State& s) { s.loaded = failed; });
+  auto vertex = Digest::Parse(FailedVertex(status));
+  SolveIds ids = vertex.ok() ? build_.KeepFailed(*vertex) : SolveIds();
+  state_.With([&](State& s) {
+    s.loaded = failed;
+    s.failed = std::move(ids);
+  });
   return status;
 }
 
@@ -59,8 +64,8 @@ absl::StatusOr<cache::ImmutablePtr> BuildRef::Result(const CancelToken& cancel) 
 }
 
 absl::Status BuildRef::Explain(absl::Status status) const {
-  auto loaded = state_.With([](const State& s) { return s.loaded; });
-  return WithSolve(std::move(status), loaded.get());
+  auto [loaded, failed] = state_.With([](const State& s) { return std::pair(s.loaded, s.failed); });
+  return WithSolve(std::move(status), loaded.get(), failed);
 }
 
 absl::Status BuildRef::Evaluate(const CancelToken& cancel) {

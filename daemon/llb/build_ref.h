@@ -34,6 +34,7 @@ class BuildRef final : public frontend::Ref {
     bool running = false, done = false;
     absl::StatusOr<cache::ImmutablePtr> result = cache::ImmutablePtr();
     std::shared_ptr<const LoadedDefinition> loaded;  // kept after a failure only
+    SolveIds failed;                                 // of the step that failed
     std::unique_ptr<MountedRef> mounted;
   };
   absl::StatusOr<LoadedDefinition> Load(const CancelToken& cancel) const;

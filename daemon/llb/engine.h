@@ -13,6 +13,7 @@
 
 #include "daemon/cache/ref.h"
 #include "daemon/exporter/exporter.h"
+#include "daemon/frontend/container/maker.h"
 #include "daemon/frontend/frontend.h"
 #include "daemon/frontend/gateway/forwarder.h"
 #include "daemon/llb/load/vertex_load.h"
@@ -57,6 +58,7 @@ struct EngineParts {
   source::SourceManager* sources = nullptr;
   session::Manager* sessions = nullptr;
   ops::OpFactory* ops = nullptr;
+  frontend::ContainerMaker* containers = nullptr;  // null: frontends get none
   std::map<std::string, exporter::Exporter*> exporters;
   std::map<std::string, frontend::Frontend*> frontends;
   std::vector<frontend::WorkerInfo> workers;

@@ -38,11 +38,21 @@ ErrorDetail SourceDetail(const pb::SourceInfo& info, const pb::Location& locatio
   return {"errdefs.Source", out.Take()};
 }
 
-std::string SolveJson(const LoadedOp& loaded) {
+void WriteIds(GoJsonWriter& out, const char* key, const std::vector<std::string>& ids) {
+  if (ids.empty()) return;
+  out.Key(key);
+  out.BeginArray();
+  for (const std::string& id : ids) out.String(id);
+  out.EndArray();
+}
+
+std::string SolveJson(const LoadedOp& loaded, const SolveIds& ids) {
   std::string op;
   if (!google::protobuf::util::MessageToJsonString(*loaded.op, &op).ok() || op.size() > kMaxSourceDetail) op.clear();
   GoJsonWriter out;
   out.BeginObject();
+  WriteIds(out, "inputIDs", ids.inputs);
+  WriteIds(out, "mountIDs", ids.mounts);
   if (!op.empty()) {
     out.Key("op");
     out.Raw(op);
@@ -89,7 +99,7 @@ absl::Status WithSources(absl::Status status, const pb::Definition& definition, 
   return status;
 }
 
-absl::Status WithSolve(absl::Status status, const LoadedDefinition* loaded) {
+absl::Status WithSolve(absl::Status status, const LoadedDefinition* loaded, const SolveIds& ids) {
   if (status.ok()) return status;
   std::string json = "{}";
   for (const ErrorDetail& detail : Details(status)) {
@@ -97,7 +107,7 @@ absl::Status WithSolve(absl::Status status, const LoadedDefinition* loaded) {
   }
   if (json == "{}" && loaded != nullptr) {
     auto op = loaded->ops.find(FailedVertex(status));
-    if (op != loaded->ops.end()) json = SolveJson(op->second);
+    if (op != loaded->ops.end()) json = SolveJson(op->second, ids);
   }
   AddDetail(status, {"errdefs.Solve", json});
   return status;

@@ -18,8 +18,12 @@ struct LoadedDefinition;
 std::string FailedVertex(const absl::Status& status);
 // A Source detail for every location that `definition` knows of the failed vertex.
 absl::Status WithSources(absl::Status status, const pb::Definition& definition, const LoadedDefinition& loaded);
+// Trees that containers may be made of (Build::KeepFailed), by the failed op's mounts; "" where there is none.
+struct SolveIds {
+  std::vector<std::string> inputs, mounts;
+};
 // A Solve detail: the failed op, if the error is about one. What calls of frontends add, not the build itself.
-absl::Status WithSolve(absl::Status status, const LoadedDefinition* loaded);
+absl::Status WithSolve(absl::Status status, const LoadedDefinition* loaded, const SolveIds& ids = {});
 absl::Status WithFrontend(absl::Status status, const std::string& name, const std::string& source);
 
 // The code that clients see: the reference answers with UNKNOWN unless an error came over gRPC, is a cancellation, a

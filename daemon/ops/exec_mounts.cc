@@ -20,7 +20,10 @@ class Preparer {
       : cancel_(cancel), context_(context), op_(op), inputs_(inputs) {}
 
   absl::StatusOr<PreparedMounts> Run() {
-    for (const pb::Mount& mount : op_.mounts()) BK_RETURN_IF_ERROR(Add(mount));
+    for (const pb::Mount& mount : op_.mounts()) {
+      BK_RETURN_IF_ERROR(Add(mount));
+      index_++;
+    }
     std::stable_sort(out_.mounts.begin(), out_.mounts.end(), [](const exec::StepMount& a, const exec::StepMount& b) { return a.dest < b.dest; });
     return std::move(out_);
   }
@@ -62,7 +65,7 @@ class Preparer {
     bool is_root = mount.dest() == kRoot, has_output = mount.output() != kNoOutput;
     // A read-only mount hands its input on. A read-only root is still written to before the step (mount stubs).
     if (mount.readonly() && input != nullptr && !is_root) {
-      if (has_output) out_.outputs.push_back({nullptr, input});
+      if (has_output) out_.outputs.push_back({nullptr, input, index_});
       return Activate(*input, true);
     }
     // A root that is not kept and may be written: the reference shows the input itself, which cannot be.
@@ -73,9 +76,9 @@ class Preparer {
     BK_TRY(cache::MutablePtr written, context_.cache->New(cancel_, context_.fetch, input, options));
     const cache::MutableRef& ref = *written;
     if (has_output) {
-      out_.outputs.push_back({std::move(written), nullptr});
+      out_.outputs.push_back({std::move(written), nullptr, index_});
     } else {
-      out_.scratch.push_back(std::move(written));
+      out_.scratch.push_back({std::move(written), index_});
     }
     return Activate(ref, mount.readonly() && !is_root);
   }
@@ -95,7 +98,7 @@ class Preparer {
     CacheMountPtr& use = caches_[CacheMounts::KeyOf(request)];
     if (use == nullptr) BK_ASSIGN(use, context_.cache_mounts->Get(cancel_, context_.fetch, request));
     out_.caches.push_back(use);
-    if (mount.output() != kNoOutput && input != nullptr) out_.outputs.push_back({nullptr, input});
+    if (mount.output() != kNoOutput && input != nullptr) out_.outputs.push_back({nullptr, input, index_});
     BK_TRY(Shown shown, use->Show(cancel_, context_.fetch, mount.readonly()));
     return shown;
   }
@@ -150,6 +153,7 @@ class Preparer {
   const pb::ExecOp& op_;
   const std::vector<cache::ImmutablePtr>& inputs_;
   std::map<std::string, CacheMountPtr> caches_;
+  size_t index_ = 0;  // of the mount that is being prepared
   PreparedMounts out_;
 };
 
@@ -160,7 +164,6 @@ void PreparedMounts::Unmount() {
   secrets.clear();
   agents.clear();
   caches.clear();
-  scratch.clear();
 }
 
 std::string CommandLine(const pb::ExecOp& op) {

@@ -17,6 +17,11 @@ struct PreparedMounts {
   struct Output {
     cache::MutablePtr written;      // to be committed; or
     cache::ImmutablePtr unchanged;  // the input as it was
+    size_t mount = 0;               // index in the op
+  };
+  struct Scratch {
+    cache::MutablePtr written;
+    size_t mount = 0;
   };
   bool readonly_root = false;
   std::vector<os::Mount> root;
@@ -24,13 +29,13 @@ struct PreparedMounts {
   std::vector<Output> outputs;          // in the order of mounts
 
   // Held for the run. The mounts end before the trees they show (reverse order).
-  std::vector<cache::MutablePtr> scratch;
+  std::vector<Scratch> scratch;
   std::vector<CacheMountPtr> caches;
   std::vector<std::unique_ptr<SecretMount>> secrets;
   std::vector<std::unique_ptr<session::AgentSocket>> agents;
   std::vector<std::unique_ptr<cache::ActiveMount>> active;
 
-  // Ends the mounts; the outputs may be committed now.
+  // Ends the mounts; outputs and scratch trees may be committed now.
   void Unmount();
 };
 

@@ -33,8 +33,10 @@ class ExecOp : public OpBase {
     if (!process.ok()) return BuildError(process.status());
     process->readonly_root = mounts->readonly_root;
     process->trace_socket = parts_.trace_socket;
-    BK_RETURN_IF_ERROR(RunStep(cancel, context, *mounts, *process));
-    return Commit(cancel, *mounts);
+    absl::Status ran = RunStep(cancel, context, *mounts, *process);
+    if (ran.ok()) return Commit(cancel, *mounts);
+    if (!cancel.cancelled()) KeepFailed(context, *mounts, refs);
+    return ran;
   }
 
   absl::StatusOr<Permit> Acquire(const CancelToken& cancel) override { return AcquireSlot(cancel); }
@@ -86,6 +88,7 @@ class ExecOp : public OpBase {
     auto edits = DeviceEdits();
     if (!edits.ok()) return StartError(command, edits.status());
     process.edits = *std::move(edits);
+    if (process.resources.any() && !parts_.limits_resources) context.Progress().Warning(UnlimitedWarning());
     StepLog log(context.Progress());
     exec::Stdio stdio;
     stdio.output = [&](int stream, std::string_view bytes) { log.Write(stream, bytes); };
@@ -98,6 +101,7 @@ class ExecOp : public OpBase {
 
   absl::StatusOr<std::vector<solver::ResultPtr>> Commit(const CancelToken& cancel, PreparedMounts& mounts) {
     mounts.Unmount();
+    mounts.scratch.clear();
     std::vector<solver::ResultPtr> results;
     for (PreparedMounts::Output& output : mounts.outputs) {
       cache::ImmutablePtr ref = output.unchanged;
@@ -111,6 +115,19 @@ class ExecOp : public OpBase {
     }
     return results;
   }
+
+  // For those who look into what a failed step worked on.
+  void KeepFailed(solver::OpContext& context, PreparedMounts& mounts, const std::vector<cache::ImmutablePtr>& refs) {
+    std::vector<cache::ImmutablePtr> inputs;
+    for (const pb::Mount& mount : op().mounts()) inputs.push_back(mount.input() < 0 ? nullptr : refs[static_cast<size_t>(mount.input())]);
+    std::vector<cache::MutablePtr> written(inputs.size());
+    mounts.Unmount();
+    for (PreparedMounts::Output& output : mounts.outputs) written[output.mount] = std::move(output.written);
+    for (PreparedMounts::Scratch& scratch : mounts.scratch) written[scratch.mount] = std::move(scratch.written);
+    failed_.emplace(*parts_.failed_steps, context.Progress().vertex(), MakeFailedStep(std::move(inputs), std::move(written)));
+  }
+
+  std::optional<FailedSteps::Entry> failed_;
 };
 
 absl::Status CheckExec(const pb::ExecOp& op) {

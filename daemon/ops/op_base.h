@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "daemon/ops/cache_mounts.h"
+#include "daemon/ops/failed_steps.h"
 #include "daemon/ops/ops.h"
 
 namespace bk::ops {
@@ -13,6 +14,7 @@ using OpPtr = std::unique_ptr<solver::Op>;
 // With what the ops of one daemon share among themselves.
 struct SharedParts : OpParts {
   CacheMounts* cache_mounts = nullptr;
+  FailedSteps* failed_steps = nullptr;
 };
 
 absl::StatusOr<OpPtr> MakeSourceOp(const SharedParts& parts, const OpRequest& request);

@@ -25,6 +25,7 @@ struct OpParts {
   session::Manager* sessions = nullptr;
   exec::Executor* executor = nullptr;
   cdi::Registry* devices = nullptr;  // null: steps get none
+  bool limits_resources = true;      // steps have control groups of their own
   Semaphore* parallelism = nullptr;  // null: no limit (max-parallelism)
   std::string trace_socket;          // path of the trace socket that steps see; "" = none
   std::string state_dir;             // <root> of the worker, for temporary files of steps
@@ -39,6 +40,9 @@ struct OpRequest {
   exec::Resources resources;         // limits of an exec (OpMetadata.linux_resources)
 };
 
+class CacheMounts;
+class FailedStep;
+
 class OpFactory {
  public:
   virtual ~OpFactory() = default;
@@ -46,6 +50,10 @@ class OpFactory {
   virtual absl::StatusOr<std::unique_ptr<solver::Op>> Make(const OpRequest& request) = 0;
   // Cache mounts of `id` start empty from now on (CacheMounts::Drop).
   virtual absl::Status DropCacheMounts(const CancelToken&, const std::string& id, bool on_input) = 0;
+  // The trees of cache mounts, for containers that share them with steps; null: there are none.
+  virtual CacheMounts* cache_mounts() { return nullptr; }
+  // What the step of this vertex left when it failed (failed_steps.h); null: nothing, or it did not.
+  virtual std::shared_ptr<FailedStep> FailedStepOf(const Digest&) { return nullptr; }
 };
 
 std::unique_ptr<OpFactory> MakeOpFactory(const OpParts& parts);

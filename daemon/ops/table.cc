@@ -22,7 +22,7 @@ constexpr OpRow kOps[] = {
 
 class TableFactory : public OpFactory {
  public:
-  explicit TableFactory(const OpParts& parts) : cache_mounts_(parts.cache, parts.state_dir + "/mounts"), parts_{parts, &cache_mounts_} {}
+  explicit TableFactory(const OpParts& parts) : cache_mounts_(parts.cache, parts.state_dir + "/mounts"), parts_{parts, &cache_mounts_, &failed_steps_} {}
 
   absl::StatusOr<OpPtr> Make(const OpRequest& request) override {
     for (const OpRow& row : kOps) {
@@ -33,9 +33,12 @@ class TableFactory : public OpFactory {
     return Unknown("no support for <nil>");  // of the reference, for an op that says nothing
   }
   absl::Status DropCacheMounts(const CancelToken& cancel, const std::string& id, bool on_input) override { return cache_mounts_.Drop(cancel, id, on_input); }
+  CacheMounts* cache_mounts() override { return &cache_mounts_; }
+  FailedStepPtr FailedStepOf(const Digest& vertex) override { return failed_steps_.Find(vertex); }
 
  private:
   CacheMounts cache_mounts_;
+  FailedSteps failed_steps_;
   SharedParts parts_;
 };
 

@@ -4,6 +4,7 @@
 
 #include "base/digest.h"
 #include "base/id.h"
+#include "daemon/frontend/gateway/wire_stat.h"
 #include "proto/llb/caps.h"
 #include "proto/wire/status_codec.h"
 
@@ -15,21 +16,6 @@ constexpr std::chrono::milliseconds kRegisterWait(3000);
 Platform FromWire(const pb::Platform& platform) {
   Platform out{platform.os(), platform.architecture(), platform.variant(), platform.osversion(), {}};
   for (const std::string& feature : platform.osfeatures()) out.os_features.push_back(feature);
-  return out;
-}
-
-fsutil::types::Stat ToWire(const FileStat& stat) {
-  fsutil::types::Stat out;
-  out.set_path(stat.path);
-  out.set_mode(stat.mode);
-  out.set_uid(stat.uid);
-  out.set_gid(stat.gid);
-  out.set_size(stat.size_bytes);
-  out.set_modtime(stat.mod_time_ns);
-  out.set_linkname(stat.linkname);
-  out.set_devmajor(stat.devmajor);
-  out.set_devminor(stat.devminor);
-  for (const auto& [name, value] : stat.xattrs) (*out.mutable_xattrs())[name] = value;
   return out;
 }
 
@@ -328,6 +314,14 @@ absl::Status Forwarder::Finish(absl::StatusOr<Result> outcome) {
   });
 }
 
+absl::StatusOr<Result> Forwarder::Returned() {
+  return state_.With([](const State& s) -> absl::StatusOr<Result> {
+    if (!s.done) return Unknown("no result for incomplete build");
+    if (!s.error.ok()) return s.error;
+    return s.result;
+  });
+}
+
 absl::StatusOr<Result> Forwarder::Wait(const CancelToken& cancel) {
   CancelCallback wake(cancel, [this] { state_.Change([](State&) {}); });
   return state_.WaitThen([&](State& s) { return s.done || cancel.cancelled(); },
@@ -358,7 +352,9 @@ void Forwarder::Close() {
   state_.With([](State& s) { s.closed = true; });
   closing_.Cancel();
   state_.Wait([](State& s) { return s.calls == 0; });
-  // Refs end with the build, whoever still holds this object.
+  // Refs and containers end with the build, whoever still holds this object.
+  auto containers = state_.With([](State& s) { return std::exchange(s.containers, {}); });
+  containers.clear();
   auto refs = state_.With([](State& s) { return std::exchange(s.refs, {}); });
   state_.With([](State& s) { s.result = Result(); });
 }

@@ -1,6 +1,7 @@
-// One build whose frontend runs in the client: its LLBBridge calls, turned into calls of the build's Bridge (trap 1).
+// One build whose frontend runs in the client or in a container: its LLBBridge calls, turned into calls of the build's
+// Bridge (trap 1).
 //
-// Refs are known to the client by random ids that live as long as the build. Requests and answers are the wire's own
+// Refs are known to the frontend by random ids that live as long as this. Requests and answers are the wire's own
 // messages; gRPC itself stays in control/. All calls may block. Thread-safe.
 #pragma once
 
@@ -10,11 +11,10 @@
 
 #include "base/guarded.h"
 #include "daemon/frontend/bridge.h"
+#include "daemon/frontend/gateway/exec_stream.h"
 #include "frontend/gateway.pb.h"
 
 namespace bk::frontend::gateway {
-
-namespace api = moby::buildkit::v1::frontend;
 
 using Inputs = std::map<std::string, std::shared_ptr<const pb::Definition>>;
 
@@ -35,6 +35,19 @@ class Forwarder {
   absl::StatusOr<api::WarnResponse> Warn(const api::WarnRequest& request);
   absl::StatusOr<api::ReturnResponse> Return(const api::ReturnRequest& request);
 
+  // Containers, in forwarder_containers.cc.
+  absl::StatusOr<api::NewContainerResponse> NewContainer(const CancelToken& cancel, const api::NewContainerRequest& request);
+  absl::StatusOr<api::ReleaseContainerResponse> ReleaseContainer(const api::ReleaseContainerRequest& request);
+  absl::StatusOr<api::ReadFileResponse> ReadFileContainer(const api::ReadFileRequest& request);
+  absl::StatusOr<api::ReadDirResponse> ReadDirContainer(const CancelToken& cancel, const api::ReadDirRequest& request);
+  absl::StatusOr<api::StatFileResponse> StatFileContainer(const api::StatFileRequest& request);
+  absl::Status ExecProcess(const CancelToken& cancel, ExecStream& stream);
+
+  // What was returned, without waiting for it; Unknown `no result for incomplete build` for nothing.
+  absl::StatusOr<Result> Returned();
+  bool is_done() const {
+    return state_.With([](const State& s) { return s.done; });
+  }
   // Blocks until the client returned a result or an error, or `cancel`.
   absl::StatusOr<Result> Wait(const CancelToken& cancel);
 
@@ -59,12 +72,14 @@ class Forwarder {
  private:
   struct State {
     std::map<std::string, RefPtr> refs;
+    std::map<std::string, std::shared_ptr<Container>> containers;
     bool done = false, closed = false;
     int calls = 0;  // under way
     absl::Status error;
     Result result;
   };
   absl::StatusOr<RefPtr> FindRef(const std::string& id);
+  absl::StatusOr<std::shared_ptr<Container>> FindContainer(const std::string& id, int mount);
   // A null ref has the empty id.
   std::string KeepRef(const RefPtr& ref);
   void FillResult(const Result& result, bool as_refs, api::Result& out);

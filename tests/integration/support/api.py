@@ -34,6 +34,11 @@ def _module(path):
     return importlib.import_module(path)
 
 
+def directory():
+    """Where the messages of proto/api stand as Python's."""
+    return _made
+
+
 control = _module("control.control_pb2")
 gateway = _module("frontend.gateway_pb2")
 health = _module("external.health_pb2")

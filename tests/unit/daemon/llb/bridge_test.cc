@@ -127,16 +127,22 @@ TEST_CASE("errors name the failed op to frontends, and the frontend to clients")
   CHECK(Types(f.bridge.SolveRoot(f.cancel, request).status()).size() == 3);
 }
 
-TEST_CASE("gateway.v0 is refused by name, except for the frontend that is built in") {
+TEST_CASE("gateway.v0 with the name of the frontend that is built in is that one") {  // DFE-112
   ScriptedFrontend dockerfile([](const CancelToken&, frontend::Bridge&) { return frontend::Result(); });
-  BridgeFixture f({{"dockerfile.v0", &dockerfile}});
+  ScriptedFrontend images([](const CancelToken&, frontend::Bridge&) { return absl::StatusOr<frontend::Result>(absl::UnknownError("an image")); });
+  BridgeFixture f({{"dockerfile.v0", &dockerfile}, {"gateway.v0", &images}});
   frontend::SolveRequest request;
   request.frontend = "gateway.v0";
-  CHECK(Message(f.bridge.Solve(f.cancel, request).status()) == "no source specified for gateway");
-  request.frontend_opts["source"] = "docker/dockerfile:1";
-  CHECK(f.bridge.Solve(f.cancel, request).status().code() == absl::StatusCode::kUnimplemented);
+  request.frontend_opts["source"] = "other/frontend:1";
+  absl::Status status = f.bridge.Solve(f.cancel, request).status();
+  CHECK(Message(status) == "an image");
+  CHECK(Details(status)[0].json == R"({"name":"gateway.v0","source":"other/frontend:1"})");
   request.frontend_opts["source"] = "dockerfile.v0";
   CHECK(f.bridge.Solve(f.cancel, request).ok());
+  request.frontend_opts["context:dockerfile.v0"] = "docker-image://mine";
+  CHECK_FALSE(f.bridge.Solve(f.cancel, request).ok());
+  request.frontend = "nothing.v0";
+  CHECK(Message(f.bridge.Solve(f.cancel, request).status()) == "invalid frontend: nothing.v0");
 }
 
 TEST_CASE("images are resolved in a vertex of their own") {  // RPC-025

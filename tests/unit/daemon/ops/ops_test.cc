@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "daemon/ops/failed_steps.h"
 #include "daemon/ops/result.h"
 #include "tests/unit/daemon/ops/fake_cache.h"
 
@@ -129,10 +130,36 @@ TEST_CASE("exec: a failing step gives the exit code and leaves nothing") {
   auto results = f.Run(Exec(), {f.cache.Tree({})});
   CHECK(Message(results.status()) == "process \"make all\" did not complete successfully: exit code: 3");
   CHECK(HasDetail(results.status(), "gatewayapi.ExitMessage"));
+  CHECK(f.cache.state.mounts == 0);
+  f.factory.reset();  // by then what failed steps left is dropped
   CHECK(f.Events("drop") == 1);
   CHECK(f.Events("commit") == 0);
   CHECK(f.cache.state.writable == 0);
-  CHECK(f.cache.state.mounts == 0);
+}
+
+TEST_CASE("exec: what a failed step worked on can be looked into as long as its op lives") {  // DFE-120
+  Fixture f;
+  f.executor.body = [](const std::string& root, const auto&, const auto&, const auto&) -> absl::StatusOr<exec::StepExit> {
+    (void)os::WriteFile(root + "/left", "x", 0644);
+    return exec::StepExit{3, false};
+  };
+  auto base = f.cache.Tree({});
+  auto op = f.Make(Exec(), 1);
+  REQUIRE(op.ok());
+  CHECK_FALSE((*op)->Exec(CancelToken::Never(), f.context, {std::make_shared<RefResult>(base)}).ok());
+  auto step = f.factory->FailedStepOf(f.context.Progress().vertex());
+  REQUIRE(step != nullptr);
+  CHECK(step->inputs()[0]->Id() == base->Id());
+  CHECK(step->MountIds()[0] != base->Id());
+  CHECK(f.Events("commit") == 0);
+  for (int i = 0; i < 2; i++) {
+    auto tree = step->Mount(CancelToken::Never(), 0);
+    REQUIRE(tree.ok());
+    CHECK(f.cache.Text(*tree, "left") == "x");
+  }
+  CHECK(f.Events("commit") == 1);
+  op->reset();
+  CHECK(f.factory->FailedStepOf(f.context.Progress().vertex()) == nullptr);
 }
 
 TEST_CASE("exec: a listed exit code is success") {
@@ -188,6 +215,7 @@ TEST_CASE("exec: mounts in order of their targets, outputs in order of the mount
 
 TEST_CASE("exec: a cache mount keeps what steps write, also of a failed step") {
   Fixture f;
+  std::vector<std::unique_ptr<solver::Op>> kept;
   pb::Op op = Exec();
   AddMount(op, "/cache", pb::CACHE, -1, -1).mutable_cacheopt()->set_id("go");
   AddMount(op, "/again", pb::CACHE, -1, -1).mutable_cacheopt()->set_id("go");
@@ -200,9 +228,16 @@ TEST_CASE("exec: a cache mount keeps what steps write, also of a failed step") {
     return exec::StepExit{1, false};
   };
   auto base = f.cache.Tree({});
-  CHECK_FALSE(f.Run(op, {base}).ok());
+  for (int run = 0; run < 2; run++) {
+    auto made = f.Make(op, 1);
+    REQUIRE(made.ok());
+    CHECK_FALSE((*made)->Exec(CancelToken::Never(), f.context, {std::make_shared<RefResult>(base)}).ok());
+    kept.push_back(*std::move(made));
+  }
+  CHECK(f.cache.state.writable == 2);  // of the failed steps, not of the cache mounts
+  kept.clear();
+  f.factory.reset();
   CHECK(f.cache.state.writable == 0);
-  CHECK_FALSE(f.Run(op, {base}).ok());
   auto ids = f.cache.FindMutable("cache-dir:go");
   REQUIRE(ids.size() == 1);
   CHECK(os::ReadFile(f.cache.state.root + "/" + ids[0] + "/count").value_or("") == "++");

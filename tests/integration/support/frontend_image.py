@@ -1,0 +1,35 @@
+"""The image of a frontend written in Python (tests/integration/frontends), made of this machine's own Python and gRPC."""
+import functools
+import os
+import pathlib
+
+import google.protobuf
+import grpc
+
+from . import api, image, machine, toolchains
+from .publish import PATH, Part, Publisher
+
+
+@functools.cache
+def python_layers():
+    base = toolchains.Layer(os.path.join(machine.scratch("frontend"), "python.tar"))
+    toolchains.python(base)
+    for module in (grpc, google.protobuf):
+        for top in list(module.__path__):
+            base.add(top, skip=r"/(__pycache__|tests?|compiler)$")
+            for library in sorted(pathlib.Path(top).rglob("*.so")):
+                base.program(str(library))
+    six = os.path.join(os.path.dirname(grpc.__path__[0]), "six.py")
+    if os.path.exists(six):
+        base.add(six)
+    own = toolchains.Layer(os.path.join(machine.scratch("frontend"), "own.tar"))
+    own.add(api.directory(), "/protos", skip="/__pycache__$")
+    own.add(str(machine.TOP / "tests/integration/frontends/frontend.py"), "/main.py")
+    return [image.layer(), base.close(), own.close()]
+
+
+def push_python(host, name, **config):
+    """`config`: Labels, WorkingDir, … of the image. Returns its full name."""
+    config = {"Env": [PATH, "PYTHONDONTWRITEBYTECODE=1"], "Entrypoint": ["/usr/bin/python3", "/main.py"], **config}
+    Publisher(host).image(name, [Part(python_layers(), config)])
+    return f"{host}/{name}"
