@@ -126,6 +126,24 @@ def twice(bridge):
         print("second: " + error.details(), file=sys.stderr)
 
 
+def old(bridge):
+    """As clients from before references had definitions: no Ping, operations without a platform."""
+    op = text_file("report", b'{"old": 1}')
+    op.ClearField("platform")
+    answer = bridge.call("Solve", Definition=definition(op), allowResultReturn=True).result
+    assert answer.WhichOneof("result") == "refDeprecated", answer
+    bridge.call("Return", result=gw.Result(refDeprecated=answer.refDeprecated, metadata={"containerimage.config/linux/amd64": b"{}"}))
+
+
+def oldest(bridge):
+    """As the first ones: the last Solve is the result."""
+    op = text_file("report", b'{"oldest": 1}')
+    op.ClearField("platform")
+    answer = bridge.call("Solve", Definition=definition(op), Final=True, ExporterAttr=b"{}")
+    assert answer.ref, answer
+    assert bridge.call("ReadFile", Ref=answer.ref, FilePath="report").Data == b'{"oldest": 1}'
+
+
 def main():
     do = OPTS.get("do", "report")
     if do == "exit":
@@ -135,7 +153,7 @@ def main():
         return
     if do == "hang":
         threading.Event().wait(600)
-    {"report": report, "container": container, "refuse": refuse, "twice": twice}[do](Bridge())
+    {"report": report, "container": container, "refuse": refuse, "twice": twice, "old": old, "oldest": oldest}[do](Bridge())
 
 
 main()
