@@ -11,6 +11,7 @@ import tarfile
 import time
 
 import large_tree
+import sources
 from daemons import kinds, probe_dir
 from support import image, machine
 from support.daemon import CGROUP2_ALONE
@@ -281,4 +282,4 @@ def chain(setting):
             setting.table.add(f"LLB chain of {count}, RSS peak", user, daemon.what, [peak], "MB", 250)
 
 
-ALL = (start, idle, run_runc, run_crun, noop, context, export, pull, chain)
+ALL = (start, idle, run_runc, run_crun, noop, context, export, pull, chain, sources.git, sources.http)
