@@ -116,9 +116,10 @@ absl::Status BuildContainer::CheckAllowed(const exec::ProcessSpec& spec) const {
 absl::StatusOr<std::unique_ptr<ContainerProcess>> BuildContainer::Start(const CancelToken& cancel, ProcessRequest request) {
   BK_TRY(exec::ProcessSpec spec, SpecOf(cancel, request));
   auto process = std::make_shared<Process>(ending_.token());
+  bool first = false;
   absl::Status begun = state_.With([&](State& s) {
     if (s.released) return Unknown("container ", order_.request.id, " was released");
-    bool first = !std::exchange(s.started, true);
+    first = !std::exchange(s.started, true);
     processes_.Run([this, process, spec, request = std::move(request), first] {
       ProcessEnd end = Run(*process, spec, request, first);
       bool alone = !first && process->state.With([](const Process::State& p) { return p.killed; });
@@ -132,6 +133,7 @@ absl::StatusOr<std::unique_ptr<ContainerProcess>> BuildContainer::Start(const Ca
     return absl::OkStatus();
   });
   BK_RETURN_IF_ERROR(begun);
+  if (first) process->Running();  // others can join from here on
   return std::make_unique<Process::Handle>(std::move(process));
 }
 
