@@ -32,6 +32,7 @@ struct ContainerRequest {
   pb::NetMode network = pb::NetMode::UNSET;
   std::vector<pb::HostIP> extra_hosts;
   std::string hostname;
+  std::string platform_os;  // says which PATH a process gets that has none; "" = linux
   // Read-only directories with small files of the daemon: directory in the container → name → content.
   std::map<std::string, std::map<std::string, std::string>> files;
 };

@@ -15,6 +15,8 @@ namespace {
 
 constexpr int kKilled = 128 + SIGKILL, kUnknownExit = 255;
 
+constexpr char kWindowsPath[] = "c:\\Windows\\System32;c:\\Windows;C:\\Windows\\System32\\WindowsPowerShell\\v1.0";
+
 void AddDefault(std::vector<std::string>& env, std::string_view name, std::string_view value) {
   std::string prefix = StrCat(name, "=");
   bool has = std::any_of(env.begin(), env.end(), [&](const std::string& entry) { return entry.starts_with(prefix); });
@@ -84,7 +86,9 @@ absl::StatusOr<exec::ProcessSpec> BuildContainer::SpecOf(const CancelToken& canc
   pb::ExecOp op;
   pb::Meta& meta = *op.mutable_meta();
   *meta.mutable_args() = request.meta.args();
-  *meta.mutable_env() = request.meta.env();
+  std::vector<std::string> env(request.meta.env().begin(), request.meta.env().end());
+  if (order_.request.platform_os == "windows") AddDefault(env, "PATH", kWindowsPath);
+  for (const std::string& entry : env) meta.add_env(entry);
   meta.set_cwd(request.meta.cwd().empty() ? "/" : request.meta.cwd());
   meta.set_user(request.meta.user());
   meta.set_removemountstubsrecursive(request.meta.removemountstubsrecursive());
@@ -92,7 +96,6 @@ absl::StatusOr<exec::ProcessSpec> BuildContainer::SpecOf(const CancelToken& canc
   for (const pb::HostIP& host : order_.request.extra_hosts) *meta.add_extrahosts() = host;
   op.set_network(order_.request.network);
   op.set_security(request.security);
-  BK_RETURN_IF_ERROR(ops::CheckModes(op));
   BK_TRY(exec::ProcessSpec spec, ops::ProcessOf(op, {}));
   spec.tty = request.tty;
   spec.readonly_root = mounts_->readonly_root();
@@ -138,7 +141,12 @@ absl::StatusOr<std::unique_ptr<ContainerProcess>> BuildContainer::Start(const Ca
 }
 
 ProcessEnd BuildContainer::Run(Process& process, const exec::ProcessSpec& spec, const ProcessRequest& request, bool first) {
-  if (absl::Status allowed = CheckAllowed(spec); !allowed.ok()) return {kUnknownExit, allowed};
+  pb::ExecOp modes;
+  modes.set_network(order_.request.network);
+  modes.set_security(request.security);
+  for (const absl::Status& status : {ops::CheckModes(modes), CheckAllowed(spec)}) {
+    if (!status.ok()) return {kUnknownExit, status};
+  }
   exec::Stdio stdio;
   stdio.output = request.output;
   stdio.stdin_fd = request.stdin_fd;

@@ -30,6 +30,7 @@ absl::StatusOr<api::NewContainerResponse> Forwarder::NewContainer(const CancelTo
   make.id = id;
   make.network = request.network();
   make.hostname = request.hostname();
+  make.platform_os = request.platform().os();
   make.extra_hosts = {request.extrahosts().begin(), request.extrahosts().end()};
   for (const pb::Mount& asked : request.mounts()) {
     ContainerMount& mount = make.mounts.emplace_back(MountOf(asked));
