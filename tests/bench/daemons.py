@@ -58,6 +58,17 @@ class Own(Daemon):
             largest = max(largest, (resident, peak))  # the daemon; a launcher is small
         return pss / 1024, *largest
 
+    def cpu_seconds(self):
+        """Of the launcher, the daemon and what they still run or waited for."""
+        ticks = 0
+        for pid in self.pids():
+            try:
+                fields = open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()
+            except OSError:
+                continue
+            ticks += sum(int(field) for field in fields[11:15])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
     def first_answer(self):
         """Milliseconds from exec to the first ListWorkers answer; the daemon is ended again."""
         probe = [os.path.join(probe_dir(), "bench_probe"), "first-answer", self.socket]
