@@ -65,6 +65,13 @@ absl::Status CheckModes(const pb::ExecOp& op) {
   return absl::OkStatus();
 }
 
+solver::WarningEvent UnlimitedWarning() {
+  solver::WarningEvent warning;
+  warning.level = 1;
+  warning.short_text = "limits of memory and processors are not enforced: a rootless daemon has no control groups for its steps";
+  return warning;
+}
+
 bool IsValidExit(const std::vector<int>& valid, int code) {
   return valid.empty() ? code == 0 : std::find(valid.begin(), valid.end(), code) != valid.end();
 }

@@ -15,6 +15,9 @@ absl::StatusOr<exec::ProcessSpec> ProcessOf(const pb::ExecOp& op, const OpReques
 // What makes a network or security mode that does not exist fail, in the reference's words.
 absl::Status CheckModes(const pb::ExecOp& op);
 
+// For steps whose limits of memory and processors nobody keeps.
+solver::WarningEvent UnlimitedWarning();
+
 // Whether the exit code means success: 0, or one of the list if there is one.
 bool IsValidExit(const std::vector<int>& valid, int code);
 

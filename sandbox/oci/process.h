@@ -39,6 +39,9 @@ struct Resources {  // 0 or empty: not set
   uint64_t cpu_shares = 0, cpu_period = 0;
   int64_t cpu_quota = 0;
   std::string cpuset_cpus, cpuset_mems;
+  bool any() const {
+    return memory_bytes != 0 || memory_swap_bytes != 0 || cpu_shares != 0 || cpu_period != 0 || cpu_quota != 0 || !cpuset_cpus.empty() || !cpuset_mems.empty();
+  }
 };
 
 struct ProcessSpec {

@@ -53,8 +53,8 @@ absl::StatusOr<os::UniqueFd> BindSocket(const std::string& path) {
 
 }  // namespace
 
-absl::Status ExpectRefusedByDaemon(const Json& input, const std::string& error) {
-  BK_TRY(const text::RealDaemon* daemon, text::RealDaemon::Get());
+absl::Status ExpectRefusedByDaemon(const Json& input, const std::string& error, bool with_devices) {
+  BK_TRY(const text::RealDaemon* daemon, text::RealDaemon::Get(with_devices));
   BK_TRY(pb::Definition definition, DefinitionOf(input));
   BK_TRY(os::TempDir dir, os::TempDir::Make("golden-refused-"));
   os::ProcessOptions options;

@@ -5,7 +5,7 @@
 
 namespace bk::golden::exec {
 
-// Compares what the client says last with `error`.
-absl::Status ExpectRefusedByDaemon(const Json& input, const std::string& error);
+// Compares what the client says last with `error`. `with_devices`: the daemon offers any.
+absl::Status ExpectRefusedByDaemon(const Json& input, const std::string& error, bool with_devices = true);
 
 }  // namespace bk::golden::exec

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <map>
 #include <thread>
 
 #include "tests/golden/exec/devices.h"
@@ -27,7 +28,7 @@ bool Answers(const std::string& socket_path) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<RealDaemon>> RealDaemon::Start() {
+absl::StatusOr<std::unique_ptr<RealDaemon>> RealDaemon::Start(bool with_devices) {
   auto daemon = std::make_unique<RealDaemon>();
   BK_ASSIGN(daemon->temp_, os::TempDir::Make("golden-daemon", "/var/tmp"));  // on a disk: overlayfs on tmpfs lacks what it needs
   const std::string& dir = daemon->temp_.path();
@@ -36,6 +37,7 @@ absl::StatusOr<std::unique_ptr<RealDaemon>> RealDaemon::Start() {
   os::ProcessOptions options;
   options.argv = {BUILDKITD_PATH, "--root", dir + "/root", "--addr", daemon->address(), "--config", dir + "/buildkitd.toml", "--otel-socket-path", dir + "/otel.sock",
                   "--cdi-spec-dir", dir + "/cdi"};
+  if (!with_devices) options.argv.push_back("--cdi-disabled");
   options.replace_env = true;
   options.env = {"HOME=" + dir, "XDG_RUNTIME_DIR=" + dir, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
   options.parent_death_signal = SIGTERM;
@@ -54,10 +56,12 @@ RealDaemon::~RealDaemon() {
   process_.WaitFor(kStopLimit).IgnoreError();
 }
 
-absl::StatusOr<const RealDaemon*> RealDaemon::Get() {
-  static const absl::StatusOr<std::unique_ptr<RealDaemon>> daemon = Start();
-  BK_RETURN_IF_ERROR(daemon);
-  return daemon->get();
+absl::StatusOr<const RealDaemon*> RealDaemon::Get(bool with_devices) {
+  static std::map<bool, absl::StatusOr<std::unique_ptr<RealDaemon>>> daemons;
+  auto known = daemons.find(with_devices);
+  if (known == daemons.end()) known = daemons.emplace(with_devices, Start(with_devices)).first;
+  BK_RETURN_IF_ERROR(known->second);
+  return known->second->get();
 }
 
 absl::Status ExpectPattern(std::string_view what, const std::string& got, const std::string& want) {

@@ -13,12 +13,12 @@ namespace bk::golden::text {
 class RealDaemon {
  public:
   // Its state lies below $TMPDIR; nothing of the caller's environment but PATH reaches it.
-  static absl::StatusOr<const RealDaemon*> Get();
+  static absl::StatusOr<const RealDaemon*> Get(bool with_devices = true);
   std::string address() const { return "unix://" + temp_.path() + "/d.sock"; }
   ~RealDaemon();
 
  private:
-  static absl::StatusOr<std::unique_ptr<RealDaemon>> Start();
+  static absl::StatusOr<std::unique_ptr<RealDaemon>> Start(bool with_devices);
   os::TempDir temp_;
   os::Process process_;
 };
