@@ -282,4 +282,10 @@ def chain(setting):
             setting.table.add(f"LLB chain of {count}, RSS peak", user, daemon.what, [peak], "MB", 250)
 
 
-ALL = (start, idle, run_runc, run_crun, noop, context, export, pull, chain, sources.git, sources.http)
+def convert(setting):
+    """A Dockerfile of 500 instructions of all kinds becomes LLB; the frontend alone, so neither user nor daemon matters."""
+    milliseconds = subprocess.run([os.path.join(probe_dir(), "bench_probe"), "convert", "500"], stdout=subprocess.PIPE, check=True).stdout
+    setting.table.add("Dockerfile of 500 instructions", "root", "frontend alone", [float(milliseconds)], "ms", 5)
+
+
+ALL = (convert, start, idle, run_runc, run_crun, noop, context, export, pull, chain, sources.git, sources.http)

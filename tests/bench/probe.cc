@@ -2,6 +2,7 @@
 //
 // usage: bench_probe first-answer SOCKET COMMAND…   starts the daemon, prints the milliseconds until ListWorkers was answered, and the pid
 //        bench_probe chain COUNT                    writes an LLB definition of COUNT file operations, each on the one before
+//        bench_probe convert COUNT                  prints the milliseconds, of the best of 20 times, that a Dockerfile of COUNT instructions takes to become LLB
 #include <fcntl.h>
 #include <grpcpp/grpcpp.h>
 #include <spawn.h>
@@ -9,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
@@ -17,8 +19,10 @@
 
 #include "base/os/unique_fd.h"
 #include "control/control.grpc.pb.h"
+#include "daemon/frontend/dockerfile/frontend.h"
 #include "proto/llb/state.h"
 #include "proto/wire/grpc_setup.h"
+#include "tests/unit/daemon/frontend/dockerfile/file_bridge.h"
 
 extern char** environ;
 
@@ -77,12 +81,50 @@ int Chain(int count) {
   return std::fwrite(bytes.data(), 1, bytes.size(), stdout) == bytes.size() ? 0 : 1;
 }
 
+// All kinds of instructions in turn, in stages that copy from each other.
+std::string LargeDockerfile(int count) {
+  static constexpr const char* kLines[] = {"ARG A%d=v%d", "ENV E%d=$A%d/x", "RUN --mount=type=cache,target=/c make step-%d -j \"$E%d\"", "COPY --chown=1:1 src/%d /app/%d", "LABEL l%d=\"${E%d:-none}\"",
+                                           "WORKDIR /w/%d/%d", "RUN echo %d && \\\n    echo %d", "EXPOSE %d/tcp %d", "USER u%d:g%d"};
+  std::string text;
+  int stage = 0;
+  for (int i = 0; i < count; ++i) {
+    if (i % 50 == 0) {
+      text += "FROM base AS s" + std::to_string(stage) + "\n";
+      if (stage > 0) text += "COPY --from=s" + std::to_string(stage - 1) + " /app /app\n", ++i;
+      ++stage;
+      continue;
+    }
+    char line[256];
+    std::snprintf(line, sizeof line, kLines[i % std::size(kLines)], i, i);
+    text += line;
+    text += '\n';
+  }
+  return text;
+}
+
+int Convert(int count) {
+  constexpr int kTimes = 20;
+  double best_ms = 1e9;
+  std::string text = LargeDockerfile(count);
+  for (int i = 0; i < kTimes; ++i) {
+    bk::FileBridge bridge(text);
+    bk::dockerfile::DockerfileFrontend frontend([](std::string_view) { return true; });
+    auto begin = std::chrono::steady_clock::now();
+    auto result = frontend.Solve(bk::CancelToken::Never(), bridge, {}, {});
+    best_ms = std::min(best_ms, std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
+    if (!result.ok()) return std::fprintf(stderr, "%s\n", std::string(result.status().message()).c_str()), 1;
+  }
+  std::printf("%.2f\n", best_ms);
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   std::string verb = argc > 1 ? argv[1] : "";
   if (verb == "first-answer" && argc > 3) return FirstAnswer(argv[2], argv + 3);
   if (verb == "chain" && argc == 3) return Chain(std::atoi(argv[2]));
-  std::fprintf(stderr, "usage: bench_probe first-answer SOCKET COMMAND… | chain COUNT\n");
+  if (verb == "convert" && argc == 3) return Convert(std::atoi(argv[2]));
+  std::fprintf(stderr, "usage: bench_probe first-answer SOCKET COMMAND… | chain COUNT | convert COUNT\n");
   return 2;
 }
