@@ -103,7 +103,7 @@ absl::Status RunVertex(const Json& c, const std::string&) {
   const Json& expect = c["expect"];
   llb::LoadOptions options;
   options.default_platform = {"linux", "amd64", "", "", {}};
-  for (const Json& entitlement : c.value("entitlements", Json::array())) options.entitlements.insert(entitlement.get<std::string>());
+  for (const Json& entitlement : c.value("entitlements", Json::array())) options.entitlements.names.insert(entitlement.get<std::string>());
   options.proxy_network = c.value("proxy_network", false);
   llb::PolicyList policies(c.contains("policy") ? 1 : 0);
   for (llb::PolicyProto& policy : policies) policy.ParseFromString(*Base64Decode(c["policy"]["bytes"].get<std::string>()));
