@@ -113,12 +113,13 @@ class ImageInstance : public ExporterInstance {
   absl::Status PushAll(const CancelToken& cancel, const MadeImage& image, std::vector<std::string> names, const cache::FetchContext& fetch) {
     while (!names.empty()) {
       std::string first = names[0];
-      BK_TRY(ImageReference ref, ImageReference::Parse(first));
+      auto ref = ImageReference::Parse(first);
+      if (!ref.ok()) return Annotate(ref.status(), StrCat("failed to push ", first));
       names.erase(names.begin());
       std::vector<std::string> more_tags;
       std::erase_if(names, [&](const std::string& name) {
         auto other = ImageReference::Parse(name);
-        bool together = other.ok() && !switches_.push_by_digest && other->name() == ref.name() && other->digest().empty() && ref.digest().empty();
+        bool together = other.ok() && !switches_.push_by_digest && other->name() == ref->name() && other->digest().empty() && ref->digest().empty();
         if (together) more_tags.push_back(other->WithDefaultTag().tag());
         return together;
       });

@@ -97,6 +97,7 @@ struct Joined : World {
 TEST_CASE("a second process joins the first one: same root, its own user, environment and exit code") {
   Joined world;
   Going first(world.First(Shell("echo up; touch /made; read x; exit 4")), true);
+  REQUIRE(first.WaitFor("up"));
   ProcessSpec process = Shell("echo $FROM; id -u; cat; [ -e /made ] && exit 3");
   process.user = "7:8";
   Going second(world.Next(process), true);
@@ -115,7 +116,8 @@ TEST_CASE("a second process joins the first one: same root, its own user, enviro
 
 TEST_CASE("who joined ends with the first process") {
   Joined world;
-  Going first(world.First(Shell("read x")), true);
+  Going first(world.First(Shell("echo up; read x")), true);
+  REQUIRE(first.WaitFor("up"));
   Going second(world.Next(Shell("echo in; sleep 100")));
   REQUIRE(second.WaitFor("in"));
   first.EndInput();
@@ -147,7 +149,7 @@ TEST_CASE("signals reach the process itself; a cancelled one is killed alone") {
 
 TEST_CASE("a terminal: what is typed comes back, its size is told, for the first process and for one that joins") {
   Joined world;
-  ProcessSpec process = Shell("trap 'stty size' WINCH; echo up; while read l; do echo got:$l; [ \"$l\" = end ] && exit 6; done");
+  ProcessSpec process = Shell("trap 'stty size' WINCH; echo up; while :; do read l && echo got:$l; [ \"$l\" = end ] && exit 6; done");
   process.tty = true;
   Going first(world.First(process), true);
   REQUIRE(first.WaitFor("up"));
@@ -155,9 +157,9 @@ TEST_CASE("a terminal: what is typed comes back, its size is told, for the first
   REQUIRE(second.WaitFor("up"));
   for (Going* one : {&first, &second}) {
     one->running().Resize(33, 77);
+    CHECK(one->WaitFor("33 77"));  // it interrupts the read
     one->Type("a\n");
     CHECK(one->WaitFor("got:a\r\n"));
-    CHECK(one->WaitFor("33 77"));
   }
   second.Type("end\n");
   CHECK(second.Exit()->code == 6);
