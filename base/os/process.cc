@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -44,6 +45,7 @@ struct Plan {
   bool new_session, reset_signals, keep_ignored;
   int parent_death_signal;
   int umask;
+  uint64_t max_file_bytes;
 };
 
 [[noreturn]] void FailAfterFork(int error_fd) {
@@ -66,6 +68,11 @@ struct Plan {
   if (plan.new_session) setsid();
   if (plan.parent_death_signal != 0) prctl(PR_SET_PDEATHSIG, plan.parent_death_signal);
   if (plan.umask >= 0) umask(static_cast<mode_t>(plan.umask));
+  if (plan.max_file_bytes > 0) {
+    rlimit limit{plan.max_file_bytes, plan.max_file_bytes};
+    if (setrlimit(RLIMIT_FSIZE, &limit) < 0) FailAfterFork(plan.error_fd);
+    signal(SIGXFSZ, SIG_IGN);  // programs say more of an error than of their helpers' deaths
+  }
   for (auto [source, target] : plan.fds) {
     if (dup2(source, target) < 0) FailAfterFork(plan.error_fd);
   }
@@ -175,6 +182,7 @@ absl::StatusOr<Process> Process::Start(const ProcessOptions& options) {
   plan.keep_ignored = options.keep_ignored;
   plan.parent_death_signal = options.parent_death_signal;
   plan.umask = options.umask;
+  plan.max_file_bytes = options.max_file_bytes;
 
   int pidfd = -1;
   // All signals are blocked over the fork: a handler must not run in the child before it resets them.

@@ -36,6 +36,7 @@ struct ProcessOptions {
   bool reset_signals = true;                   // default dispositions, empty mask
   bool keep_ignored = false;                   // with reset_signals: what the caller ignores (nohup) stays ignored
   int umask = -1;                              // of the child; -1: the caller's
+  uint64_t max_file_bytes = 0;                 // RLIMIT_FSIZE of the child, whose writes beyond it fail with EFBIG; 0: the caller's
 };
 
 // A running child. The destructor kills its group and reaps it.

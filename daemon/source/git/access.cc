@@ -4,7 +4,8 @@
 
 namespace bk::source {
 
-absl::StatusOr<RemoteAccess> RemoteAccess::Open(const CancelToken& cancel, session::Manager& sessions, const cache::FetchContext& context, const GitIdentifier& id, const Remote& remote) {
+absl::StatusOr<RemoteAccess> RemoteAccess::Open(const CancelToken& cancel, session::Manager& sessions, const cache::FetchContext& context, const GitIdentifier& id, const Remote& remote,
+                                              uint64_t max_file_bytes) {
   GitSettings settings;
   if (context.offline) {
     settings.progress = context.progress;
@@ -14,6 +15,7 @@ absl::StatusOr<RemoteAccess> RemoteAccess::Open(const CancelToken& cancel, sessi
   settings.config = std::move(credentials.config);
   settings.secrets = std::move(credentials.secrets);
   settings.protocols = kRemoteProtocols;
+  settings.max_file_bytes = max_file_bytes;
   settings.progress = context.progress;
   RemoteAccess out{GitCli(settings)};
   if (!id.mount_ssh_sock.empty()) {

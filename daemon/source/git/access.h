@@ -14,7 +14,8 @@ namespace bk::source {
 
 class RemoteAccess {
  public:
-  static absl::StatusOr<RemoteAccess> Open(const CancelToken& cancel, session::Manager& sessions, const cache::FetchContext& context, const GitIdentifier& id, const Remote& remote);
+  static absl::StatusOr<RemoteAccess> Open(const CancelToken& cancel, session::Manager& sessions, const cache::FetchContext& context, const GitIdentifier& id, const Remote& remote,
+                                                  uint64_t max_file_bytes);
   // Without a repository; all transports to remotes are allowed, none when the context is offline.
   const GitCli& git() const { return git_; }
 

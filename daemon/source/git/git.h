@@ -17,6 +17,7 @@ struct GitSourceOptions {
   // Where bundles come from.
   registry::Registry* registry = nullptr;
   content::ContentStore* content = nullptr;
+  uint64_t limit_bytes = 0;  // of any file of a repository; 0: what fits on the disk
 };
 
 std::unique_ptr<Source> MakeGitSource(const GitSourceOptions& options);

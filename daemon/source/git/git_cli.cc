@@ -31,6 +31,7 @@ const std::vector<std::pair<std::string, std::string>>& FixedConfig() {
       {"core.protectNTFS", "true"},
       {"credential.helper", ""},
       {"core.askPass", ""},
+      {"fetch.unpackLimit", "1"},  // a pack is there as a whole or not at all; a commit of its own may lack its files
       {"gc.autoDetach", "false"},
       {"maintenance.autoDetach", "false"},
       {"submodule.recurse", "false"},
@@ -120,6 +121,8 @@ absl::Status Drain(const GitCli& git, Channel& channel) {
 // A server without shallow fetches, as every plain file server is.
 bool RefusesDepth(std::string_view message) { return message.find("shallow") != std::string_view::npos || message.find("--depth") != std::string_view::npos; }
 
+bool OutgrewLimit(std::string_view message) { return message.find("File too large") != std::string_view::npos; }
+
 // git takes its helpers with it when it is asked to end; whoever does not listen is killed.
 void End(os::Process& process) {
   process.KillGroup(SIGTERM);
@@ -164,6 +167,7 @@ absl::StatusOr<std::string> GitCli::Run(const CancelToken& cancel, const std::ve
   options.cwd = settings_.work_tree.empty() ? "/" : settings_.work_tree;
   options.fds = {{out.write.get(), 1}, {err.write.get(), 2}};
   options.umask = 022;
+  options.max_file_bytes = settings_.max_file_bytes;
   options.parent_death_signal = SIGTERM;  // this thread stays until the end
   auto process = os::Process::Start(options);
   if (absl::IsNotFound(process.status())) return FailedPrecondition("git is not installed where the daemon runs (install it to build from git repositories)");
@@ -189,6 +193,9 @@ absl::StatusOr<std::string> GitCli::Run(const CancelToken& cancel, const std::ve
     return status.status();
   }
   if (status->success()) return std::move(channels[0].all);
+  if (settings_.max_file_bytes > 0 && OutgrewLimit(channels[1].all)) {
+    return ResourceExhausted("the repository is too large: git may write no file of more than ", settings_.max_file_bytes, " bytes");
+  }
   std::string how = status->signal != 0 ? StrCat("signal ", status->signal) : StrCat("exit status ", status->code);
   return Unknown("git stderr:\n", Redact(std::move(channels[1].all)), ": ", how);
 }

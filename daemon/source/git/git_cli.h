@@ -22,6 +22,7 @@ struct GitSettings {
   std::vector<std::pair<std::string, std::string>> config;
   std::string protocols;  // "https:ssh"; "": no transport at all
   std::string ssh_auth_socket, known_hosts_file;
+  uint64_t max_file_bytes = 0;  // of any file that git writes; 0: what the disk takes
   std::vector<std::string> secrets;  // replaced by xxxxx wherever git repeats them
   solver::VertexProgress progress;
 };

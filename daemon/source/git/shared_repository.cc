@@ -1,6 +1,9 @@
 #include "daemon/source/git/shared_repository.h"
 
+#include <sys/statvfs.h>
+
 #include <algorithm>
+#include <cerrno>
 
 #include "base/digest.h"
 #include "base/log.h"
@@ -12,6 +15,16 @@ namespace {
 constexpr char kFormatValue[] = "git.objectformat";
 
 std::string OwnName(const std::string& ref) { return StrCat("refs/buildkit/", IsObjectId(ref) ? ref : DigestOf(ref).hex()); }
+
+// Bytes that a fetch may take: enough is left for a daemon to clean up.
+absl::StatusOr<uint64_t> RoomOn(const std::string& dir) {
+  constexpr uint64_t kReserveBytes = 64 << 20;
+  struct statvfs fs;
+  if (statvfs(dir.c_str(), &fs) < 0) return ErrnoError(errno, "statvfs");
+  uint64_t free = static_cast<uint64_t>(fs.f_bavail) * fs.f_frsize;
+  if (free <= kReserveBytes) return ResourceExhausted("no space for a repository: the disk has ", free, " bytes left (buildctl prune frees some)");
+  return free - kReserveBytes;
+}
 
 bool Tells(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
@@ -72,17 +85,18 @@ absl::StatusOr<SharedRepository> SharedRepository::Open(const CancelToken& cance
     BK_ASSIGN(out.mount_, out.ref_->Mount(cancel, context, false));
     BK_ASSIGN(out.mounted_, os::TempMount::Make(out.mount_->mounts()));
     out.remote_ = remote;
-    out.remote_git_ = git.With([&](GitSettings& settings) { settings.git_dir = out.dir(); });
+    BK_TRY(uint64_t room, RoomOn(out.dir()));
+    out.remote_git_ = git.With([&](GitSettings& settings) {
+      settings.git_dir = out.dir();
+      if (settings.max_file_bytes == 0 || settings.max_file_bytes > room) settings.max_file_bytes = room;
+    });
     out.local_ = out.remote_git_.With([&](GitSettings& settings) {
       settings.protocols.clear();
       settings.ssh_auth_socket.clear();
       settings.known_hosts_file.clear();
       settings.config.clear();
     });
-    if (is_new) return out.Init(cancel, remote, sha256);
-    // What a killed git left behind would stop the next one.
-    for (const char* lock : {"shallow.lock", "packed-refs.lock", "config.lock", "HEAD.lock"}) BK_RETURN_IF_ERROR(os::RemoveAll(out.dir() + "/" + lock));
-    return absl::OkStatus();
+    return is_new ? out.Init(cancel, remote, sha256) : out.Clean();
   };
   absl::Status status = prepare();
   if (!status.ok() && is_new) {
@@ -103,6 +117,17 @@ absl::Status SharedRepository::Init(const CancelToken& cancel, const Remote& rem
   return ref_->SetIndex(remote.key);
 }
 
+absl::Status SharedRepository::Clean() const {
+  for (const char* lock : {"shallow.lock", "packed-refs.lock", "config.lock", "HEAD.lock"}) BK_RETURN_IF_ERROR(os::RemoveAll(dir() + "/" + lock));
+  const std::string packs = dir() + "/objects/pack";
+  if (!os::Exists(packs)) return absl::OkStatus();
+  BK_TRY(std::vector<std::string> names, os::ListDir(packs));
+  for (const std::string& name : names) {
+    if (name.starts_with("tmp_")) BK_RETURN_IF_ERROR(os::RemoveAll(packs + "/" + name));
+  }
+  return absl::OkStatus();
+}
+
 bool SharedRepository::Has(const CancelToken& cancel, const std::string& object) const {
   return local_.Run(cancel, {"cat-file", "-e", object + "^{commit}"}, GitCli::Show::kNothing).ok();
 }
@@ -115,6 +140,7 @@ absl::Status SharedRepository::RunFetch(const CancelToken& cancel, const FetchRe
   options.insert(options.end(), {"--", url});
   options.insert(options.end(), refspecs.begin(), refspecs.end());
   auto run = from.RunRemote(cancel, std::move(options));
+  if (!run.ok()) Clean().IgnoreError();
   return run.ok() ? absl::OkStatus() : Annotate(run.status(), "failed to fetch remote " + remote_.shown);
 }
 

@@ -43,6 +43,8 @@ class SharedRepository {
   static absl::StatusOr<SharedRepository> Open(const CancelToken& cancel, const cache::FetchContext& context, cache::CacheManager& cache, const Remote& remote,
                                                const GitCli& git, bool sha256, bool anew);
   absl::Status Init(const CancelToken& cancel, const Remote& remote, bool sha256);
+  // What a git that was ended left behind: locks that would stop the next one, and halves of packs.
+  absl::Status Clean() const;
   bool IsShallow() const;
   std::vector<std::string> Depth(const FetchRequest& request) const;
   bool Has(const CancelToken& cancel, const std::string& object) const;

@@ -45,7 +45,7 @@ class GitInstance final : public SourceInstance {
     {
       BK_TRY(std::unique_ptr<cache::ActiveMount> mount, tree->Mount(cancel, context, false));
       BK_TRY(os::TempMount dir, os::TempMount::Make(mount->mounts()));
-      BK_TRY(RemoteAccess access, RemoteAccess::Open(cancel, *shared_->options.sessions, context, id_, remote));
+      BK_TRY(RemoteAccess access, RemoteAccess::Open(cancel, *shared_->options.sessions, context, id_, remote, shared_->options.limit_bytes));
       TreeMaker maker = Maker(cancel, context, access);
       BK_RETURN_IF_ERROR(maker.Make(id_, resolved, remote, dir.path()));
     }
@@ -59,7 +59,7 @@ class GitInstance final : public SourceInstance {
     ResolvedGit out{resolved.object, resolved.ref, id_.keep_git_dir ? "" : resolved.commit, {}, {}};
     if (!objects) return out;
     BK_TRY(Remote remote, Remote::Parse(id_.remote));
-    BK_TRY(RemoteAccess access, RemoteAccess::Open(cancel, *shared_->options.sessions, context, id_, remote));
+    BK_TRY(RemoteAccess access, RemoteAccess::Open(cancel, *shared_->options.sessions, context, id_, remote, shared_->options.limit_bytes));
     TreeMaker maker = Maker(cancel, context, access);
     BK_RETURN_IF_ERROR(maker.ReadObjects(id_, resolved, remote, out));
     return out;
@@ -80,7 +80,7 @@ class GitInstance final : public SourceInstance {
     BK_TRY(Remote remote, Remote::Parse(id_.remote));
     const std::string name = StrCat("git://", remote.key, "#", id_.ref, id_.keep_git_dir ? " .git" : "");
     if (context.offline) return Recall(name, remote);
-    BK_TRY(RemoteAccess access, RemoteAccess::Open(cancel, *shared_->options.sessions, context, id_, remote));
+    BK_TRY(RemoteAccess access, RemoteAccess::Open(cancel, *shared_->options.sessions, context, id_, remote, shared_->options.limit_bytes));
     BK_TRY(ResolvedRef answer, Ask(cancel, access.git(), remote.url, remote.shown));
     if (tell) shared_->told.Remember(cancel, context.session_ids, RequestName(id_), answer);
     if (shared_->options.known != nullptr) shared_->options.known->Remember(name, StrCat(answer.ref, " ", answer.object, " ", answer.commit));

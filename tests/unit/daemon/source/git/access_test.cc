@@ -126,6 +126,19 @@ TEST_CASE("a connection that breaks is tried again, a refusal is not") {  // SRC
   CHECK(bench.http.log().size() - before == 1);
 }
 
+TEST_CASE("hostile: a repository without end stops at the limit, and leaves no half behind") {  // hostile 40
+  GitBench bench;
+  bench.Repo("r", "head -c 300000 /dev/urandom >big\ngit add big\ngit commit -qm big");
+  bench.source = MakeGitSource({.sessions = &bench.sessions, .cache = &bench.store->manager(), .limit_bytes = 100'000});
+  auto ref = bench.Snapshot("r", "main");
+  CHECK_MESSAGE(ref.status().code() == absl::StatusCode::kResourceExhausted, Message(ref.status()));
+  CHECK(Message(ref.status()).find("the repository is too large: git may write no file of more than 100000 bytes") != std::string::npos);
+  CHECK(bench.Requests("POST") <= 3);
+  CHECK(testing::Shell(bench.temp.path(), "find root -name 'tmp_pack*' | wc -l") == "0");
+  bench.source = MakeGitSource({.sessions = &bench.sessions, .cache = &bench.store->manager(), .limit_bytes = 1'000'000});
+  CHECK(bench.Look("r", "main", "wc -c <big") == "300000");
+}
+
 TEST_CASE("cancelled: git and its helpers are gone, and so is the half-made tree") {  // SRC-070
   GitBench bench;
   bench.Repo("r");
