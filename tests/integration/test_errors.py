@@ -35,7 +35,7 @@ class Errors(Case):
             with Daemon(user=user) as daemon:
                 context = daemon.context({"Dockerfile": f"FROM {self.base}\n"})
                 for argv, word in ((["build", "--frontend", "nosuch.v0"], "nosuch.v0"),
-                                   (["build", "--frontend", "gateway.v0", "--opt", "source=x"], "not built yet"),
+                                   (["build", "--frontend", "gateway.v0", "--opt", f"source={self.registry.host}/nosuch"], "nosuch.*not found"),
                                    (daemon.build_args(context, "type=nosuch"), "nosuch"),
                                    (daemon.build_args(context, "", {"attest:sbom": ""}), "SBOM|sbom|not")):
                     failed = daemon.buildctl(*argv, check=False)
