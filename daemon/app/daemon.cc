@@ -22,6 +22,7 @@
 #include "daemon/exporter/table.h"
 #include "daemon/frontend/dockerfile/frontend.h"
 #include "daemon/frontend/gateway/image_frontend.h"
+#include "daemon/history/records.h"
 #include "daemon/llb/engine.h"
 #include "daemon/llb/error_details.h"
 #include "daemon/ops/ops.h"
@@ -103,6 +104,7 @@ absl::StatusOr<frontend::WorkerInfo> DescribeWorker(const config::Config& config
 struct Daemon::Rooms {
   config::Config config;
   std::unique_ptr<cache::Store> store;
+  std::unique_ptr<history::Records> records;
   std::unique_ptr<cdi::Registry> devices;
   std::unique_ptr<exec::DeferredExecutor> executor;
   session::ConnectedSessions sessions;
@@ -134,6 +136,10 @@ struct Daemon::Rooms {
 absl::Status Daemon::Rooms::OpenStore() {
   BK_ASSIGN(store, cache::Store::Open({.root = config.root, .snapshotter = config.oci.snapshotter}));
   log::Info(StrCat("snapshotter ", store->snapshotter_name(), ": ", store->snapshotter_reason()));
+  records = std::make_unique<history::Records>(history::RecordsParts{.db = &store->database(), .content = &store->content(), .leases = &store->leases(),
+                                                                     .remove_blob = [this](const Digest& digest) { return store->RemoveUnkeptBlob(digest); },
+                                                                     .limits = {.max_age_ns = config.history.max_age_ns, .max_entries = config.history.max_entries}});
+  BK_RETURN_IF_ERROR(records->Load());
   exec::RuntimeOptions runtime;
   runtime.root = os::JoinPath(config.root, "executor");
   runtime.binary = config.oci.binary;
@@ -202,7 +208,7 @@ absl::Status Daemon::Rooms::Serve() {
   for (const std::string& address : config.addresses) BK_RETURN_IF_ERROR(listeners.Add(address, {config.socket_uid, config.socket_gid}));
   std::vector<cache::PruneOptions> policies = PoliciesOf(config);
   collector = std::make_unique<Collector>(&store->manager(), policies);
-  services = std::make_unique<control::Services>(control::ControlParts{.engine = engine.get(), .sessions = &sessions, .content = &store->content(), .gc_policy = policies,
+  services = std::make_unique<control::Services>(control::ControlParts{.engine = engine.get(), .sessions = &sessions, .content = &store->content(), .records = records.get(), .gc_policy = policies,
                                                                        .after_build = [this] { collector->Wake(); }});
   grpc::ServerBuilder builder;
   wire::ConfigureServer(builder);

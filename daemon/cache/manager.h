@@ -41,6 +41,9 @@ class Manager : public CacheManager {
   absl::Status Prune(const CancelToken& cancel, const std::vector<PruneOptions>& passes, const std::function<void(const UsageRecord&)>& removed) override;
   void OnRemoved(std::function<void(const std::string& id)> callback) override { on_removed_ = std::move(callback); }
 
+  // Unless a record or a lease keeps it.
+  absl::Status RemoveBlob(const Digest& digest);
+
   // For the refs of this room.
   ImmutablePtr MakeImmutable(const RecordPtr& record);  // one handle more
   void Hold(const RecordPtr& record);
@@ -109,7 +112,6 @@ class Manager : public CacheManager {
   absl::Status SaveRow(const RecordPtr& record);
   ImmutablePtr Adopt(RecordPtr record);  // takes over a handle
   absl::Status Remove(const Removal& removal);
-  absl::Status RemoveBlob(const Digest& digest);
   // extract.cc
   struct Fetching;
   absl::Status FetchOne(const CancelToken& cancel, const FetchContext& fetch, const RecordPtr& record, Fetching& fetching);

@@ -79,6 +79,11 @@ class DiskStore : public Store {
   lease::Leases& leases() override { return *leases_; }
   solver::CacheKeyStorage& keys() override { return *keys_; }
   KnownValues& known() override { return *known_; }
+  meta::Database& database() override { return *db_; }
+  absl::Status RemoveUnkeptBlob(const Digest& digest) override {
+    auto alone = content_->TryKeepUsesAway();
+    return alone.owns_lock() ? manager_->RemoveBlob(digest) : absl::OkStatus();  // else the next collection does it
+  }
   std::string snapshotter_name() const override { return choice_.driver->Name(); }
   std::string snapshotter_reason() const override { return choice_.reason; }
 

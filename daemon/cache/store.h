@@ -31,6 +31,9 @@ class Store {
   virtual lease::Leases& leases() = 0;
   virtual solver::CacheKeyStorage& keys() = 0;
   virtual KnownValues& known() = 0;
+  virtual meta::Database& database() = 0;
+  // Removes the blob unless a record or a lease keeps it. Not while somebody uses blobs that nothing keeps yet (ContentStore::Use).
+  virtual absl::Status RemoveUnkeptBlob(const Digest& digest) = 0;
   virtual std::string snapshotter_name() const = 0;
   virtual std::string snapshotter_reason() const = 0;
 };

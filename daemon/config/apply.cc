@@ -77,6 +77,15 @@ absl::Status ApplyWorker(const Table& from, OciWorker& worker) {
   return absl::OkStatus();
 }
 
+// What the table leaves out is 0, as the original has it.
+absl::StatusOr<HistoryLimits> ReadHistory(const Table& from) {
+  HistoryLimits limits{0, 0};
+  if (const auto* age = Get<Nanoseconds>(from, "maxAge")) limits.max_age_ns = age->ns;
+  Take<int64_t>(from, "maxEntries", limits.max_entries);
+  if (limits.max_entries < 0) return InvalidArgument("history.maxEntries ", limits.max_entries, " must be 0 or more");
+  return limits;
+}
+
 RegistryHost ReadRegistry(const Table& from) {
   RegistryHost host;
   Take<std::vector<std::string>>(from, "mirrors", host.mirrors);
@@ -170,6 +179,7 @@ absl::Status ApplyFile(const Table& table, Config& config) {
     if (*transfers <= 0) return InvalidArgument("maxRegistryConcurrency must be greater than zero; set to ", *transfers, " in the configuration file");
     config.max_registry_transfers = *transfers;
   }
+  if (const Table* history = Get<Table>(table, "history")) BK_ASSIGN(config.history, ReadHistory(*history));
   const Table& dns = Sub(table, "dns");
   Take<std::vector<std::string>>(dns, "nameservers", config.dns.nameservers);
   Take<std::vector<std::string>>(dns, "options", config.dns.options);

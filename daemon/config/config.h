@@ -63,6 +63,12 @@ struct OciWorker {
   std::vector<GcPolicyText> gc_policies;  // empty: the default ones
 };
 
+// How long records of builds stay: one goes when it is beyond both.
+struct HistoryLimits {
+  int64_t max_age_ns = int64_t{48} * 3600 * 1'000'000'000;
+  int64_t max_entries = 50;
+};
+
 struct Config {
   std::string root;
   std::vector<std::string> addresses;  // "unix:///…", "fd://"
@@ -78,6 +84,7 @@ struct Config {
   bool dockerfile_frontend = true, image_frontends = true;
   std::vector<std::string> allowed_frontends;  // repositories of frontend images; empty: all
   Dns dns;
+  HistoryLimits history;
   OciWorker oci;
   std::map<std::string, RegistryHost> registries;
   int64_t max_registry_transfers = 4;           // with one registry at a time

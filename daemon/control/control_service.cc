@@ -4,6 +4,7 @@
 
 #include "base/filter.h"
 #include "base/version.h"
+#include "daemon/control/build_recorder.h"
 #include "daemon/control/convert.h"
 #include "daemon/control/status_queue.h"
 #include "daemon/llb/error_details.h"
@@ -134,9 +135,11 @@ absl::Status ControlService::RunBuild(const CancelToken& client, const api::Solv
   CancelCallback on_shutdown(shutdown_, [&] { cancel.Cancel(Unavailable("the daemon is shutting down")); });
   // A client that goes away ends its build; so does the daemon.
   BK_TRY(llb::BuildRequest build, FromWire(request));
-  if (!build.internal) history_->Started(request);
+  BuildRecorder recorder(history_, build);
+  if (!build.internal) build.listener = &recorder;
   auto outcome = parts_.engine->Solve(cancel.token(), build);
-  if (!build.internal) history_->Completed(build.ref, outcome.status(), outcome.ok() ? *outcome : llb::BuildResponse());
+  auto said = [&](solver::ProgressSink& sink) { return parts_.engine->Status(CancelToken::Never(), build.ref, sink); };
+  recorder.Finish(outcome.status(), outcome.ok() ? outcome->descriptors : std::map<int64_t, Descriptor>(), said);
   if (parts_.after_build) parts_.after_build();
   BK_RETURN_IF_ERROR(outcome.status());
   for (const auto& [key, value] : outcome->exporter_response) (*response.mutable_exporterresponse())[key] = value;
@@ -148,8 +151,10 @@ grpc::ServerWriteReactor<api::StatusResponse>* ControlService::Status(grpc::Call
   context->AddInitialMetadata("buildkit-current-timestamp", Rfc3339Now());
   return wire::RunServerStream<api::StatusResponse>(*tasks_, [this, ref = request->ref()](const CancelToken& cancel, wire::Writer<api::StatusResponse>& writer) {
     writer.SendHeaders();
+    // A build that ended says again what it said.
+    absl::Status status = history_->Replay(ref, [&](const api::StatusResponse& response) { return writer.Write(response); });
+    if (status.code() != absl::StatusCode::kNotFound) return status;
     StatusQueue queue;
-    absl::Status status;
     TaskGroup source;
     source.Run([&] {
       status = parts_.engine->Status(cancel, ref, queue);
@@ -178,10 +183,12 @@ grpc::ServerWriteReactor<api::BuildHistoryEvent>* ControlService::ListenBuildHis
   });
 }
 
-grpc::ServerUnaryReactor* ControlService::UpdateBuildHistory(grpc::CallbackServerContext* context, const api::UpdateBuildHistoryRequest* request, api::UpdateBuildHistoryResponse*) {
-  if (request->delete_()) return wire::Answer(context, history_->Delete(request->ref()));
-  if (request->finalize()) return wire::Answer(context, absl::OkStatus());  // there are no traces to wait for
-  return wire::Answer(context, history_->SetPinned(request->ref(), request->pinned()));
+grpc::ServerUnaryReactor* ControlService::UpdateBuildHistory(grpc::CallbackServerContext* context, const api::UpdateBuildHistoryRequest* request, api::UpdateBuildHistoryResponse* response) {
+  return wire::RunUnary<api::UpdateBuildHistoryResponse>(*tasks_, context, response, [this, request = *request](const CancelToken&, api::UpdateBuildHistoryResponse&) {
+    if (request.delete_()) return history_->Delete(request.ref());
+    if (request.finalize()) return absl::OkStatus();  // records are final when they are told
+    return history_->SetPinned(request.ref(), request.pinned());
+  });
 }
 
 }  // namespace bk::control

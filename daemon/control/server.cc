@@ -16,7 +16,7 @@ struct Services::State {
   explicit State(ControlParts control_parts) : parts(std::move(control_parts)) {}
   const ControlParts parts;
   CancelSource shutdown;
-  History history;
+  History history{parts.records};
   TaskGroup tasks;
   ControlService control{parts, shutdown.token(), &history, &tasks};
   frontend::gateway::BridgeService gateway{frontend::gateway::BeginByHeader(&parts.engine->forwarders()), &llb::ForClients, &tasks};
@@ -44,6 +44,7 @@ void Services::RegisterTraces(grpc::ServerBuilder& builder) { builder.RegisterSe
 
 void Services::StartDraining() {
   state_->control.StartDraining();
+  state_->history.StartDraining();
   state_->health.SetServing(false);
 }
 

@@ -22,6 +22,9 @@ class ContentStore;
 namespace bk::llb {
 class Engine;
 }
+namespace bk::history {
+class Records;
+}
 namespace bk::session {
 class ConnectedSessions;
 }
@@ -33,6 +36,7 @@ struct ControlParts {
   llb::Engine* engine = nullptr;
   session::ConnectedSessions* sessions = nullptr;
   content::ContentStore* content = nullptr;    // null: no content service
+  history::Records* records = nullptr;         // of builds that ended; null: none are kept
   std::vector<cache::PruneOptions> gc_policy;  // shown by ListWorkers
   std::function<void()> after_build;           // e.g. wakes the garbage collection; may be null
 };

@@ -104,12 +104,14 @@ absl::StatusOr<BuildResponse> Engine::Run(const CancelToken& cancel, const Build
   BK_TRY(Plan plan, MakePlan(request));
   BK_TRY(std::unique_ptr<solver::Job> job, parts_.solver->NewJob(request.ref));
   job->SetSession(request.session_id);
+  if (request.listener != nullptr) request.listener->Started();
   Build build(parts_, *job, request.session_id, std::move(plan.entitlements), request.source_policies, request.source_rules);
   auto result = RunFrontend(cancel, request, build);
   // What a frontend makes of images that it did not get is not what is wrong.
   if (!result.ok()) return build.gate().HasProblems() && !cancel.cancelled() ? build.gate().Verdict() : result.status();
   BK_RETURN_IF_ERROR(CheckAll(cancel, *result, build));
   BK_TRY(exporter::Result trees, EvaluateAll(cancel, *result));
+  if (request.listener != nullptr) request.listener->HasResult(trees.metadata);
   BK_RETURN_IF_ERROR(build.gate().Verdict());
   std::string lock_text;
   if (request.source_rules.record) BK_ASSIGN(lock_text, build.gate().LockText());

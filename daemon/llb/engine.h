@@ -30,6 +30,16 @@ struct ExportRequest {
   std::map<std::string, std::string> attrs;
 };
 
+// Told of a build as it goes, on the thread of Solve.
+class BuildListener {
+ public:
+  virtual ~BuildListener() = default;
+  // It runs: the request was not refused.
+  virtual void Started() = 0;
+  // It is computed, and not exported yet.
+  virtual void HasResult(const std::map<std::string, std::string>& metadata) = 0;
+};
+
 struct BuildRequest {
   std::string ref, session_id;
   std::shared_ptr<const pb::Definition> definition;  // null: absent, which is not the same as empty (trap 1)
@@ -42,6 +52,7 @@ struct BuildRequest {
   PolicyList source_policies;
   SourceRules source_rules;
   bool internal = false;  // leaves no history
+  BuildListener* listener = nullptr;
 };
 
 struct BuildResponse {

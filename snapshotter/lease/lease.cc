@@ -1,6 +1,6 @@
 #include "snapshotter/lease/lease.h"
 
-#include <vector>
+#include <iterator>
 
 namespace bk::lease {
 
@@ -24,21 +24,32 @@ absl::Status Leases::Keep(const std::string& id, const Digest& digest) {
 }
 
 absl::Status Leases::Drop(const std::string& id) {
-  bool known = state_.With([&](State& s) {
+  bool known = state_.With([&](const State& s) { return s.by_id.contains(id); });
+  return known ? DropWith(id, {}) : absl::OkStatus();
+}
+
+absl::Status Leases::DropWith(const std::string& id, std::vector<meta::Statement> more) {
+  state_.With([&](State& s) {
     auto it = s.by_id.find(id);
-    if (it == s.by_id.end()) return false;
+    if (it == s.by_id.end()) return;
     for (const Digest& digest : it->second) {
       if (--s.holders[digest] == 0) s.holders.erase(digest);
     }
     s.by_id.erase(it);
-    return true;
   });
-  return known ? db_->Run("DELETE FROM leases WHERE id=?", {id}) : absl::OkStatus();
+  more.push_back({"DELETE FROM leases WHERE id=?", {id}});
+  return db_->Write(std::move(more));
 }
 
 absl::Status Leases::Replace(const std::string& id, const std::set<Digest>& digests) {
+  BK_RETURN_IF_ERROR(ReplaceWith(id, digests, {}));
+  return db_->Sync();
+}
+
+absl::Status Leases::ReplaceWith(const std::string& id, const std::set<Digest>& digests, std::vector<meta::Statement> more) {
   std::vector<meta::Statement> statements = {{"DELETE FROM leases WHERE id=?", {id}}};
   for (const Digest& digest : digests) statements.push_back({"INSERT OR IGNORE INTO leases VALUES(?,?)", {id, digest.str()}});
+  std::move(more.begin(), more.end(), std::back_inserter(statements));
   // The new ones are held before the old ones are let go.
   state_.With([&](State& s) {
     std::set<Digest>& held = s.by_id[id];
@@ -59,16 +70,19 @@ absl::Status Leases::Replace(const std::string& id, const std::set<Digest>& dige
     }
     if (held.empty()) s.by_id.erase(id);
   });
-  return db_->Sync();
+  return absl::OkStatus();
+}
+
+std::map<std::string, std::set<Digest>> Leases::List(const std::string& prefix) const {
+  return state_.With([&](const State& s) {
+    std::map<std::string, std::set<Digest>> found;
+    for (auto it = s.by_id.lower_bound(prefix); it != s.by_id.end() && it->first.starts_with(prefix); ++it) found.insert(*it);
+    return found;
+  });
 }
 
 absl::Status Leases::DropAll(const std::string& prefix) {
-  std::vector<std::string> ids = state_.With([&](const State& s) {
-    std::vector<std::string> found;
-    for (auto it = s.by_id.lower_bound(prefix); it != s.by_id.end() && it->first.starts_with(prefix); ++it) found.push_back(it->first);
-    return found;
-  });
-  for (const std::string& id : ids) BK_RETURN_IF_ERROR(Drop(id));
+  for (const auto& [id, digests] : List(prefix)) BK_RETURN_IF_ERROR(Drop(id));
   return absl::OkStatus();
 }
 

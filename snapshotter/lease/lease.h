@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "base/digest.h"
 #include "base/guarded.h"
@@ -17,6 +18,8 @@ namespace bk::lease {
 inline constexpr char kImagePrefix[] = "image/";
 // Those of documents of images that builds have resolved, for builds that may not ask for them again.
 inline constexpr char kKnownPrefix[] = "known/";
+// Those of records of builds.
+inline constexpr char kHistoryPrefix[] = "history/";
 
 class Leases {
  public:
@@ -27,6 +30,11 @@ class Leases {
   absl::Status Drop(const std::string& id);  // missing is fine
   // `id` keeps exactly these from now on; durable when it returns.
   absl::Status Replace(const std::string& id, const std::set<Digest>& digests);
+  // The same in one transaction with `more`; committed when it returns.
+  absl::Status ReplaceWith(const std::string& id, const std::set<Digest>& digests, std::vector<meta::Statement> more);
+  absl::Status DropWith(const std::string& id, std::vector<meta::Statement> more);
+  // The leases whose id begins with `prefix`, and what they keep.
+  std::map<std::string, std::set<Digest>> List(const std::string& prefix) const;
   // Drops every lease whose id begins with `prefix` (those of a crashed daemon).
   absl::Status DropAll(const std::string& prefix);
   bool Holds(const Digest& digest) const;

@@ -29,6 +29,9 @@ CREATE TABLE leases(id TEXT, digest TEXT, PRIMARY KEY(id, digest)) WITHOUT ROWID
     R"(
 CREATE TABLE known_values(name TEXT, value TEXT, used INTEGER, PRIMARY KEY(name, value)) WITHOUT ROWID;
 )",
+    R"(
+CREATE TABLE builds(ref TEXT PRIMARY KEY, completed INTEGER, pinned INTEGER, record BLOB);
+)",
 };
 constexpr int kSchemaVersion = std::size(kMigrations);
 // Pages in the log after which an idle writer moves them into the file (that costs an fsync, on its own thread).

@@ -41,7 +41,7 @@ class Life(Case):
             (["--oci-worker-net", "bridge"], "", "not built yet"),
             ([], "root = 5\n", r"line 1|:1:|1:"),
             ([], "[nosuch]\nx = 1\n", "nosuch"),
-            ([], "[history]\nmaxAge = 5\n", "not built yet"),
+            ([], "[system]\nplatformsCacheMaxAge = 5\n", "not built yet"),
         ):
             code, text = self.run_daemon(*flags, config=config)
             self.assertNotEqual(code, 0, (flags, config))

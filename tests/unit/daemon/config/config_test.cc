@@ -46,11 +46,22 @@ TEST_CASE("repeated flags make a list, and commas stay") {
   CHECK(parsed->config.drain_timeout_ms == 90'000);
 }
 
+TEST_CASE("records of builds stay by age and number; a table says both") {  // DMN-065
+  auto usual = ParseWith(""), table = ParseWith("[history]\nmaxEntries = 5\n"), text = ParseWith("[history]\nmaxAge = \"1h30m\"\n");
+  CHECK(usual->config.history.max_entries == 50);
+  CHECK(usual->config.history.max_age_ns == int64_t{48} * 3600 * 1'000'000'000);
+  CHECK(table->config.history.max_entries == 5);
+  CHECK(table->config.history.max_age_ns == 0);
+  CHECK(text->config.history.max_entries == 0);
+  CHECK(text->config.history.max_age_ns == int64_t{5400} * 1'000'000'000);
+  CHECK(Has(ErrorOf(ParseWith("[history]\nmaxEntries = -1\n")), "history.maxEntries -1 must be 0 or more"));
+}
+
 TEST_CASE("flags and keys that are not built are refused by name") {
   CHECK(ErrorOf(Parse({"--tlscert=c.pem"}, Root())) == "--tlscert is not built yet");
   CHECK(Has(ErrorOf(Parse({"--containerd-worker=true"}, Root())), "containerd worker is not built yet"));
   CHECK(Has(ErrorOf(Parse({"--oci-worker-net=cni"}, Root())), "not built yet"));
-  CHECK(Has(ErrorOf(ParseWith("[history]\nmaxEntries = 5\n")), "not built yet: history.maxEntries (line 2"));
+  CHECK(Has(ErrorOf(ParseWith("[system]\nplatformsCacheMaxAge = 5\n")), "not built yet: system.platformsCacheMaxAge (line 2"));
   CHECK(Has(ErrorOf(ParseWith("[worker.containerd]\nenabled = true\n")), "not built yet"));
   CHECK(ParseWith("[worker.containerd]\nenabled = false\n").ok());
   CHECK(Has(ErrorOf(ParseWith("[worker.containerd]\ngc = true\n")), "not built yet: worker.containerd.gc"));
