@@ -19,11 +19,11 @@ Command MakeDebug(const CancelToken& cancel) {
   Command debug{"debug", {}, "debug utilities", "", {}, {MakeWorkers(cancel), MakeInfo(cancel)}, nullptr, false};
   debug.commands.push_back(NotBuilt("debug dump-llb", "dump-llb", "dump LLB in human-readable format"));
   debug.commands.push_back(NotBuilt("debug dump-metadata", "dump-metadata", "dump the meta in human-readable format"));
-  debug.commands.push_back(NotBuilt("debug monitor", "monitor", "display build events"));
-  debug.commands.push_back(NotBuilt("debug logs", "logs", "display build logs"));
-  debug.commands.push_back(NotBuilt("debug ctl", "ctl", "control build records"));
-  debug.commands.push_back(NotBuilt("debug get", "get", "retrieve a blob from contentstore"));
-  debug.commands.push_back(NotBuilt("debug histories", "histories", "list build records"));
+  debug.commands.push_back(MakeMonitor(cancel));
+  debug.commands.push_back(MakeLogs(cancel));
+  debug.commands.push_back(MakeHistoryControl(cancel));
+  debug.commands.push_back(MakeGet(cancel));
+  debug.commands.push_back(MakeHistories(cancel));
   return debug;
 }
 
@@ -44,7 +44,7 @@ Command MakeRoot(const CancelToken& cancel) {
       {"timeout", Kind::kInt, "timeout backend connection after value seconds", {}, "5"},
       {"wait", Kind::kBool, "block RPCs until the connection becomes available"},
   };
-  root.commands = {MakeDiskUsage(cancel), MakePrune(cancel), NotBuilt("prune-histories", "prune-histories", "clean up build histories"), MakeBuild(cancel),
+  root.commands = {MakeDiskUsage(cancel), MakePrune(cancel), MakePruneHistories(cancel), MakeBuild(cancel),
                    MakeDebug(cancel),     MakeDialStdio(cancel), MakeDaemonKeeper(cancel)};
   return root;
 }

@@ -12,6 +12,12 @@ flags::Command MakePrune(const CancelToken& cancel);
 flags::Command MakeWorkers(const CancelToken& cancel);
 flags::Command MakeInfo(const CancelToken& cancel);
 flags::Command MakeDialStdio(const CancelToken& cancel);
+flags::Command MakeHistories(const CancelToken& cancel);
+flags::Command MakePruneHistories(const CancelToken& cancel);
+flags::Command MakeMonitor(const CancelToken& cancel);
+flags::Command MakeHistoryControl(const CancelToken& cancel);
+flags::Command MakeLogs(const CancelToken& cancel);
+flags::Command MakeGet(const CancelToken& cancel);
 flags::Command MakeDaemonKeeper(const CancelToken& cancel);  // hidden; see daemonless.h
 
 // The table: global flags and all verbs; docs/buildctl.md has the same order.

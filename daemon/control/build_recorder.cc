@@ -1,10 +1,15 @@
 #include "daemon/control/build_recorder.h"
 
+#include <utility>
+#include <vector>
+
+#include "base/id.h"
 #include "base/log.h"
 #include "daemon/control/convert.h"
 #include "daemon/control/status_queue.h"
 #include "daemon/history/request_record.h"
 #include "daemon/history/status_log.h"
+#include "daemon/history/trace_log.h"
 #include "proto/wire/status_codec.h"
 
 namespace bk::control {
@@ -25,6 +30,24 @@ api::Descriptor ToWire(const Descriptor& descriptor) {
   out.set_size(descriptor.size);
   Copy(descriptor.annotations, *out.mutable_annotations());
   return out;
+}
+
+// Of each transfer only how it ended; all of them stand in the first batch, where its vertices are.
+void KeepLastStatuses(std::vector<api::StatusResponse>& batches) {
+  std::vector<api::VertexStatus> kept;
+  std::map<std::pair<std::string, std::string>, size_t> places;  // by vertex and id
+  for (api::StatusResponse& batch : batches) {
+    for (api::VertexStatus& status : *batch.mutable_statuses()) {
+      auto [place, fresh] = places.try_emplace({status.vertex(), status.id()}, kept.size());
+      if (fresh) {
+        kept.push_back(std::move(status));
+      } else {
+        kept[place->second] = std::move(status);
+      }
+    }
+    batch.clear_statuses();
+  }
+  for (api::VertexStatus& status : kept) *batches.front().add_statuses() = std::move(status);
 }
 
 // What a client or a frontend may have made too long goes first.
@@ -57,12 +80,18 @@ void BuildRecorder::Started() {
 
 void BuildRecorder::HasResult(const std::map<std::string, std::string>& metadata) { Copy(metadata, *record_.mutable_exporterresponse()); }
 
-absl::Status BuildRecorder::WriteLog(const StatusSource& source) {
+absl::Status BuildRecorder::Collect(const StatusSource& source) {
   StatusQueue queue;
   BK_RETURN_IF_ERROR(source(queue));
   queue.Close();
+  while (auto batch = queue.Take()) said_.push_back(*std::move(batch));
+  KeepLastStatuses(said_);
+  return absl::OkStatus();
+}
+
+absl::Status BuildRecorder::WriteLog() {
   BK_TRY(auto writer, history::StatusLogWriter::Begin(history_->records()->content()));
-  while (auto batch = queue.Take()) BK_RETURN_IF_ERROR(writer.Add(*batch));
+  for (const api::StatusResponse& batch : said_) BK_RETURN_IF_ERROR(writer.Add(batch));
   record_.set_numtotalsteps(writer.total_steps());
   record_.set_numcachedsteps(writer.cached_steps());
   record_.set_numcompletedsteps(writer.completed_steps());
@@ -71,18 +100,24 @@ absl::Status BuildRecorder::WriteLog(const StatusSource& source) {
   return absl::OkStatus();
 }
 
+absl::Status BuildRecorder::WriteTrace() {
+  BK_ASSIGN(*record_.mutable_trace(), WriteBlob(history::TraceText(record_, said_, HexEncode(RandomBytes(16))), history::kTraceLogType));
+  return absl::OkStatus();
+}
+
 absl::Status BuildRecorder::WriteError(const absl::Status& status) {
   google::rpc::Status error = wire::ToProto(status);
   std::string bytes = error.SerializeAsString();
-  Digest digest = DigestOf(bytes);
   error.clear_details();  // they are in the blob
   *record_.mutable_error() = std::move(error);
-  BK_RETURN_IF_ERROR(history_->records()->content().Put(bytes, digest));
-  auto* blob = record_.mutable_externalerror();
-  blob->set_media_type(kErrorType);
-  blob->set_digest(digest.str());
-  blob->set_size(static_cast<int64_t>(bytes.size()));
+  BK_ASSIGN(*record_.mutable_externalerror(), WriteBlob(bytes, kErrorType));
   return absl::OkStatus();
+}
+
+absl::StatusOr<api::Descriptor> BuildRecorder::WriteBlob(const std::string& bytes, const char* media_type) {
+  Digest digest = DigestOf(bytes);
+  BK_RETURN_IF_ERROR(history_->records()->content().Put(bytes, digest));
+  return ToWire(Descriptor{media_type, digest, static_cast<int64_t>(bytes.size()), {}, {}, ""});
 }
 
 void BuildRecorder::NameResults(const std::map<int64_t, Descriptor>& descriptors) {
@@ -103,8 +138,10 @@ void BuildRecorder::Finish(const absl::Status& status, const std::map<int64_t, D
   auto complain = [&](const absl::Status& s, const char* what) {
     if (!s.ok()) log::Warning(StrCat("the ", what, " of a build is not kept"), {{"ref", record_.ref()}, {"error", Message(s)}});
   };
-  complain(WriteLog(source), "log");
   if (!status.ok()) complain(WriteError(status), "error");
+  absl::Status collected = Collect(source);
+  complain(collected.ok() ? WriteLog() : collected, "log");
+  if (collected.ok()) complain(WriteTrace(), "trace");
   Shorten(record_);
   history_->Completed(record_);
 }

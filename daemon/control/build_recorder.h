@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "daemon/control/history.h"
 #include "daemon/llb/engine.h"
@@ -24,12 +25,16 @@ class BuildRecorder : public llb::BuildListener {
   void Finish(const absl::Status& status, const std::map<int64_t, Descriptor>& descriptors, const StatusSource& source);
 
  private:
-  absl::Status WriteLog(const StatusSource& source);
+  absl::Status Collect(const StatusSource& source);
+  absl::Status WriteLog();
+  absl::Status WriteTrace();
   absl::Status WriteError(const absl::Status& status);
+  absl::StatusOr<api::Descriptor> WriteBlob(const std::string& bytes, const char* media_type);
   void NameResults(const std::map<int64_t, Descriptor>& descriptors);
 
   History* const history_;
   api::BuildHistoryRecord record_;
+  std::vector<api::StatusResponse> said_;
   bool started_ = false;
 };
 

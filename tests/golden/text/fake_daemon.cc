@@ -107,6 +107,15 @@ class FakeDaemon::ControlService : public control::Control::Service {
     for (const Json& status : state_.List("status")) out->Write(FromJson<control::StatusResponse>(status));
     return state_.Error("Status");
   }
+  grpc::Status ListenBuildHistory(grpc::ServerContext*, const control::BuildHistoryRequest* request, grpc::ServerWriter<control::BuildHistoryEvent>* out) override {
+    state_.Asked("ListenBuildHistory", *request);
+    for (const Json& event : state_.List("histories")) out->Write(FromJson<control::BuildHistoryEvent>(event));
+    return state_.Error("ListenBuildHistory");
+  }
+  grpc::Status UpdateBuildHistory(grpc::ServerContext*, const control::UpdateBuildHistoryRequest* request, control::UpdateBuildHistoryResponse*) override {
+    state_.Asked("UpdateBuildHistory", *request);
+    return state_.Error("UpdateBuildHistory:" + request->ref());
+  }
   grpc::Status Session(grpc::ServerContext* context, grpc::ServerReaderWriter<control::BytesMessage, control::BytesMessage>* stream) override {
     Json headers = Json::object();
     for (const auto& [key, value] : context->client_metadata()) {

@@ -133,6 +133,29 @@ TEST_CASE("a finished build says again what it said") {  // ATT-032, RPC-015
   CHECK(f.history.Replay("b", say).code() == absl::StatusCode::kNotFound);
 }
 
+TEST_CASE("the log keeps of each transfer how it ended") {
+  Fixture f;
+  BuildRecorder recorder(&f.history, {.ref = "a"});
+  recorder.Started();
+  recorder.Finish(absl::OkStatus(), {}, [](solver::ProgressSink& sink) {
+    for (int64_t current : {1, 2, 3}) {
+      sink.Status({DigestOf("step"), "transfer", "", current, 3, 1, 1, 0});
+      sink.Log({DigestOf("step"), 1, std::string(1 << 20, 'x'), 1});  // a batch of its own
+    }
+    sink.Status({DigestOf("other"), "transfer", "", 7, 7, 1, 1, 0});
+    return absl::OkStatus();
+  });
+  std::vector<int64_t> told;
+  int logs = 0;
+  CHECK(f.history.Replay("a", [&](const api::StatusResponse& response) {
+                   for (const auto& status : response.statuses()) told.push_back(status.current());
+                   logs += response.logs_size();
+                   return absl::OkStatus();
+                 }).ok());
+  CHECK(told == std::vector<int64_t>{3, 7});
+  CHECK(logs == 3);
+}
+
 TEST_CASE("running builds come first, then the others by ref; with a limit the newest") {  // ATT-034, ATT-037
   Fixture f;
   for (const char* ref : {"c", "a", "b"}) f.Run(ref);

@@ -1,0 +1,153 @@
+// The verbs about records of builds: debug histories, debug ctl, debug monitor, prune-histories.
+#include <functional>
+
+#include "client/cli/connect.h"
+#include "client/cli/history_print.h"
+#include "client/cli/stream_error.h"
+#include "client/cli/text_format.h"
+#include "client/cli/verbs.h"
+#include "client/progress/terminal.h"
+#include "control/control.grpc.pb.h"
+
+namespace bk::client {
+namespace {
+
+namespace api = moby::buildkit::v1;
+
+constexpr char kFormatUsage[] = "Format the output using the given Go template, e.g, '{{json .}}'";
+
+absl::Status Listen(const CancelToken& cancel, const Connection& connection, const api::BuildHistoryRequest& request, const std::function<absl::Status(const api::BuildHistoryEvent&)>& take) {
+  CallContext context(cancel);
+  auto reader = api::Control::NewStub(connection.channel())->ListenBuildHistory(context.get(), request);
+  api::BuildHistoryEvent event;
+  while (reader->Read(&event)) {
+    if (absl::Status taken = take(event); !taken.ok()) {
+      context->TryCancel();
+      return taken;
+    }
+  }
+  return StreamEnd(cancel, connection, reader->Finish());
+}
+
+absl::Status Update(const CancelToken& cancel, const Connection& connection, const api::UpdateBuildHistoryRequest& request) {
+  CallContext context(cancel);
+  api::UpdateBuildHistoryResponse response;
+  return connection.FromCall(api::Control::NewStub(connection.channel())->UpdateBuildHistory(context.get(), request, &response));
+}
+
+// Prints events as they come, as a table or as JSON.
+class EventPrinter {
+ public:
+  EventPrinter(bool as_json, bool pinned) : json_(as_json), pinned_(pinned) {
+    if (!json_) WriteHistoryHeader(table_, pinned_);
+  }
+  void Add(const api::BuildHistoryEvent& event) {
+    if (json_) return Print(stdout, HistoryJson(event));
+    WriteHistoryRow(table_, event, pinned_);
+    Print(stdout, table_.Flush());
+  }
+  void Finish() { Print(stdout, table_.Flush()); }
+
+ private:
+  const bool json_, pinned_;
+  TabWriter table_;
+};
+
+absl::Status RunHistories(const CancelToken& cancel, const flags::Values& values) {
+  BK_TRY(auto connection, Connect(cancel, values));
+  BK_TRY(bool as_json, WantsJson(values));
+  api::BuildHistoryRequest request;
+  request.set_earlyexit(true);
+  EventPrinter printer(as_json, true);
+  BK_RETURN_IF_ERROR(Listen(cancel, *connection, request, [&](const api::BuildHistoryEvent& event) {
+    printer.Add(event);
+    return absl::OkStatus();
+  }));
+  printer.Finish();
+  return absl::OkStatus();
+}
+
+absl::Status RunPrune(const CancelToken& cancel, const flags::Values& values) {
+  BK_TRY(auto connection, Connect(cancel, values));
+  BK_TRY(bool as_json, WantsJson(values));
+  api::BuildHistoryRequest request;
+  request.set_earlyexit(true);
+  EventPrinter printer(as_json, false);
+  std::string errors;
+  BK_RETURN_IF_ERROR(Listen(cancel, *connection, request, [&](const api::BuildHistoryEvent& event) {
+    if (!event.has_record() || event.record().pinned()) return absl::OkStatus();
+    api::UpdateBuildHistoryRequest deletion;
+    deletion.set_ref(event.record().ref());
+    deletion.set_delete_(true);
+    absl::Status status = Update(cancel, *connection, deletion);
+    if (cancel.cancelled()) return status;
+    if (!status.ok()) errors += (errors.empty() ? "" : "\n") + ErrorText(status);
+    if (status.ok()) printer.Add(event);
+    return absl::OkStatus();
+  }));
+  printer.Finish();
+  return errors.empty() ? absl::OkStatus() : Unknown(errors);
+}
+
+absl::Status RunMonitor(const CancelToken& cancel, const flags::Values& values) {
+  BK_TRY(auto connection, Connect(cancel, values));
+  api::BuildHistoryRequest request;
+  request.set_activeonly(!values.Bool("completed"));
+  request.set_ref(values.String("ref"));
+  BK_RETURN_IF_ERROR(Listen(cancel, *connection, request, [](const api::BuildHistoryEvent& event) {
+    Print(stdout, HistoryLines(event));
+    std::fflush(stdout);
+    return absl::OkStatus();
+  }));
+  return Unknown("EOF");  // the daemon has nothing more to tell, ever
+}
+
+absl::Status RunControl(const CancelToken& cancel, const flags::Values& values) {
+  if (values.args().empty()) return InvalidArgument("build ref must be specified");
+  BK_TRY(auto connection, Connect(cancel, values));
+  bool pin = values.Bool("pin"), unpin = values.Bool("unpin"), remove = values.Bool("delete");
+  if (!pin && !unpin && !remove) return InvalidArgument("must specify one of --pin, --unpin, --delete");
+  if (pin && unpin) return InvalidArgument("cannot specify both --pin and --unpin");
+  if (remove && (pin || unpin)) return InvalidArgument("cannot specify --delete with --pin or --unpin");
+  api::UpdateBuildHistoryRequest request;
+  request.set_ref(values.args()[0]);
+  request.set_pinned(pin);
+  request.set_delete_(remove);
+  absl::Status status = Update(cancel, *connection, request);
+  return status.ok() ? status : Unknown(ErrorText(status));
+}
+
+flags::Command Verb(const CancelToken& cancel, flags::Command command, absl::Status (*run)(const CancelToken&, const flags::Values&)) {
+  command.action = [cancel, run](const flags::Values& values) { return run(cancel, values); };
+  return command;
+}
+
+}  // namespace
+
+flags::Command MakeHistories(const CancelToken& cancel) {
+  flags::Command command{"histories", {}, "list build records"};
+  command.flags = {{"format", flags::Kind::kString, kFormatUsage}};
+  return Verb(cancel, std::move(command), &RunHistories);
+}
+
+flags::Command MakePruneHistories(const CancelToken& cancel) {
+  flags::Command command{"prune-histories", {}, "clean up build histories"};
+  command.flags = {{"format", flags::Kind::kString, kFormatUsage}};
+  return Verb(cancel, std::move(command), &RunPrune);
+}
+
+flags::Command MakeMonitor(const CancelToken& cancel) {
+  flags::Command command{"monitor", {}, "display build events"};
+  command.flags = {{"completed", flags::Kind::kBool, "show completed builds"}, {"ref", flags::Kind::kString, "show events for a specific build"}};
+  return Verb(cancel, std::move(command), &RunMonitor);
+}
+
+flags::Command MakeHistoryControl(const CancelToken& cancel) {
+  flags::Command command{"ctl", {}, "control build records"};
+  command.flags = {{"pin", flags::Kind::kBool, "Pin build so it will not be garbage collected"},
+                   {"unpin", flags::Kind::kBool, "Unpin build so it will be garbage collected"},
+                   {"delete", flags::Kind::kBool, "Delete build record"}};
+  return Verb(cancel, std::move(command), &RunControl);
+}
+
+}  // namespace bk::client

@@ -1,0 +1,131 @@
+#include "daemon/history/trace_log.h"
+
+#include <cstdio>
+#include <ctime>
+#include <map>
+#include <tuple>
+
+#include "base/go_json.h"
+#include "base/status.h"
+#include "base/version.h"
+
+namespace bk::history {
+namespace {
+
+namespace api = moby::buildkit::v1;
+using google::protobuf::Timestamp;
+
+constexpr int kInternal = 1, kServer = 2;  // trace.SpanKind
+constexpr int kUnset = 0, kError = 1;      // codes.Code
+
+struct Span {
+  std::string name, id, parent, error;
+  int kind = kInternal;
+  Timestamp start, end;
+  std::vector<std::pair<std::string, std::string>> attributes;
+};
+
+std::string SpanId(size_t number) {
+  char text[17];
+  std::snprintf(text, sizeof text, "%016zx", number);
+  return text;
+}
+
+std::string Time(const Timestamp& time) {
+  time_t seconds = time.seconds();
+  tm parts{};
+  gmtime_r(&seconds, &parts);
+  char text[32], nanos[16];
+  strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+  std::snprintf(nanos, sizeof nanos, ".%09dZ", time.nanos());
+  return StrCat(std::string_view(text), std::string_view(nanos));
+}
+
+void WriteContext(GoJsonWriter& w, const char* key, const std::string& trace_id, const std::string& span_id) {
+  w.Key(key);
+  w.BeginObject();
+  bool none = span_id.empty();
+  w.Key("TraceID"), w.String(none ? std::string(32, '0') : trace_id);
+  w.Key("SpanID"), w.String(none ? std::string(16, '0') : span_id);
+  w.Key("TraceFlags"), w.String(none ? "00" : "01");
+  w.Key("TraceState"), w.String("");
+  w.Key("Remote"), w.Bool(false);
+  w.EndObject();
+}
+
+void WriteAttributes(GoJsonWriter& w, const char* key, const std::vector<std::pair<std::string, std::string>>& attributes) {
+  w.Key(key);
+  if (attributes.empty()) return w.Null();
+  w.BeginArray();
+  for (const auto& [name, value] : attributes) {
+    w.BeginObject();
+    w.Key("Key"), w.String(name);
+    w.Key("Value");
+    w.BeginObject();
+    w.Key("Type"), w.String("STRING");
+    w.Key("Value"), w.String(value);
+    w.EndObject();
+    w.EndObject();
+  }
+  w.EndArray();
+}
+
+std::string Text(const Span& span, const std::string& trace_id, size_t children) {
+  GoJsonWriter w;
+  w.BeginObject();
+  w.Key("Name"), w.String(span.name);
+  WriteContext(w, "SpanContext", trace_id, span.id);
+  WriteContext(w, "Parent", trace_id, span.parent);
+  w.Key("SpanKind"), w.Int(span.kind);
+  w.Key("StartTime"), w.String(Time(span.start));
+  w.Key("EndTime"), w.String(Time(span.end));
+  WriteAttributes(w, "Attributes", span.attributes);
+  w.Key("Events"), w.Null();
+  w.Key("Links"), w.Null();
+  w.Key("Status");
+  w.BeginObject();
+  w.Key("Code"), w.Int(span.error.empty() ? kUnset : kError);
+  w.Key("Description"), w.String(span.error);
+  w.EndObject();
+  for (const char* dropped : {"DroppedAttributes", "DroppedEvents", "DroppedLinks"}) w.Key(dropped), w.Int(0);
+  w.Key("ChildSpanCount"), w.Int(static_cast<int64_t>(children));
+  WriteAttributes(w, "Resource", {{"service.name", "buildkitd"}, {"service.version", kVersion}});
+  w.Key("InstrumentationLibrary");
+  w.BeginObject();
+  w.Key("Name"), w.String(kPackage);
+  w.Key("Version"), w.String("");
+  w.Key("SchemaURL"), w.String("");
+  w.Key("Attributes"), w.Null();
+  w.EndObject();
+  w.EndObject();
+  return GoJsonIndent(w.text(), "  ") + "\n";
+}
+
+// A step is told several times; what it started at tells its runs apart. The last word on each counts.
+std::vector<Span> StepSpans(const std::vector<api::StatusResponse>& said, const Span& build) {
+  std::map<std::tuple<std::string, int64_t, int32_t>, size_t> places;
+  std::vector<Span> spans;
+  for (const api::StatusResponse& response : said) {
+    for (const api::Vertex& vertex : response.vertexes()) {
+      if (!vertex.has_started() || !vertex.has_completed()) continue;
+      auto [place, fresh] = places.try_emplace({vertex.digest(), vertex.started().seconds(), vertex.started().nanos()}, spans.size());
+      if (fresh) spans.emplace_back();
+      Span& span = spans[place->second];
+      span = {vertex.name(), SpanId(place->second + 2), build.id, vertex.error(), kInternal, vertex.started(), vertex.completed(), {{"vertex", vertex.digest()}}};
+      if (vertex.cached()) span.attributes.emplace_back("cached", "true");
+    }
+  }
+  return spans;
+}
+
+}  // namespace
+
+std::string TraceText(const api::BuildHistoryRecord& record, const std::vector<api::StatusResponse>& said, const std::string& trace_id) {
+  Span build{"moby.buildkit.v1.Control/Solve", SpanId(1), "", record.error().message(), kServer, record.createdat(), record.completedat(), {{"ref", record.ref()}}};
+  std::vector<Span> steps = StepSpans(said, build);
+  std::string text;
+  for (const Span& step : steps) text += Text(step, trace_id, 0);
+  return text + Text(build, trace_id, steps.size());
+}
+
+}  // namespace bk::history
