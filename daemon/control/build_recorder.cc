@@ -1,5 +1,7 @@
 #include "daemon/control/build_recorder.h"
 
+#include <map>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -30,6 +32,18 @@ api::Descriptor ToWire(const Descriptor& descriptor) {
   out.set_size(descriptor.size);
   Copy(descriptor.annotations, *out.mutable_annotations());
   return out;
+}
+
+// Of each run of a vertex the last word in a batch.
+void KeepLastVertices(api::StatusResponse& batch) {
+  auto run = [](const api::Vertex& vertex) { return std::tuple(vertex.digest(), vertex.started().seconds(), vertex.started().nanos()); };
+  std::map<std::tuple<std::string, int64_t, int32_t>, int> last;
+  for (int i = 0; i < batch.vertexes_size(); i++) last[run(batch.vertexes(i))] = i;
+  google::protobuf::RepeatedPtrField<api::Vertex> kept;
+  for (int i = 0; i < batch.vertexes_size(); i++) {
+    if (last[run(batch.vertexes(i))] == i) kept.Add()->Swap(batch.mutable_vertexes(i));
+  }
+  batch.mutable_vertexes()->Swap(&kept);
 }
 
 // Of each transfer only how it ended; all of them stand in the first batch, where its vertices are.
@@ -86,6 +100,7 @@ absl::Status BuildRecorder::Collect(const StatusSource& source) {
   queue.Close();
   while (auto batch = queue.Take()) said_.push_back(*std::move(batch));
   KeepLastStatuses(said_);
+  for (api::StatusResponse& batch : said_) KeepLastVertices(batch);
   return absl::OkStatus();
 }
 

@@ -48,14 +48,15 @@ class Writer {
 #undef BK_GET
   }
 
-  // Keys of the contract's maps are texts.
+  // Keys of the contract's maps are texts or numbers; these are written, and sorted, as texts.
   void WriteMap(const Message& message, const FieldDescriptor* field) {
     const auto* r = message.GetReflection();
     const FieldDescriptor* key = field->message_type()->map_key();
     std::vector<std::pair<std::string, const Message*>> entries;
     for (int i = 0; i < r->FieldSize(message, field); i++) {
       const Message& entry = r->GetRepeatedMessage(message, field, i);
-      entries.emplace_back(entry.GetReflection()->GetString(entry, key), &entry);
+      bool number = key->cpp_type() == FieldDescriptor::CPPTYPE_INT64;
+      entries.emplace_back(number ? std::to_string(entry.GetReflection()->GetInt64(entry, key)) : entry.GetReflection()->GetString(entry, key), &entry);
     }
     std::sort(entries.begin(), entries.end());
     out_.BeginObject();

@@ -156,6 +156,23 @@ TEST_CASE("the log keeps of each transfer how it ended") {
   CHECK(logs == 3);
 }
 
+TEST_CASE("the log keeps the last word on each run of a step") {
+  Fixture f;
+  BuildRecorder recorder(&f.history, {.ref = "a"});
+  recorder.Started();
+  recorder.Finish(absl::OkStatus(), {}, [](solver::ProgressSink& sink) {
+    for (int64_t completed : {0, 2, 3}) sink.Vertex({DigestOf("step"), {}, "step", false, 1, completed, "", {}});
+    for (int64_t completed : {0, 5}) sink.Vertex({DigestOf("step"), {}, "step", false, 4, completed, "", {}});
+    return absl::OkStatus();
+  });
+  std::vector<int32_t> completed;
+  CHECK(f.history.Replay("a", [&](const api::StatusResponse& response) {
+                   for (const auto& vertex : response.vertexes()) completed.push_back(vertex.completed().nanos());
+                   return absl::OkStatus();
+                 }).ok());
+  CHECK(completed == std::vector<int32_t>{3, 5});
+}
+
 TEST_CASE("running builds come first, then the others by ref; with a limit the newest") {  // ATT-034, ATT-037
   Fixture f;
   for (const char* ref : {"c", "a", "b"}) f.Run(ref);
