@@ -130,7 +130,8 @@ std::vector<std::string> Records::Expired(int64_t now_ns) const {
   std::vector<std::string> expired;
   std::sort(newest.rbegin(), newest.rend());
   for (size_t n = static_cast<size_t>(parts_.limits.max_entries); n < newest.size(); n++) {
-    if (newest[n].first < now_ns - parts_.limits.max_age_ns) expired.push_back(newest[n].second);
+    bool crowded = static_cast<int64_t>(n) >= std::max(parts_.limits.most_entries, parts_.limits.max_entries);
+    if (crowded || newest[n].first < now_ns - parts_.limits.max_age_ns) expired.push_back(newest[n].second);
   }
   return expired;
 }

@@ -25,6 +25,8 @@ using Record = moby::buildkit::v1::BuildHistoryRecord;
 struct Limits {
   int64_t max_age_ns = int64_t{48} * 3600 * 1'000'000'000;
   int64_t max_entries = 50;
+  // Beyond this number they go however young they are: a busy daemon shall not fill its disk with records.
+  int64_t most_entries = 20'000;
 };
 
 struct RecordsParts {

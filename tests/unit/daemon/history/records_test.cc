@@ -116,6 +116,12 @@ TEST_CASE("only what is beyond both limits expires, and nothing that is pinned")
   CHECK(Joined(f.records->Expired(125 * kSecond)) == "at10 ");
 }
 
+TEST_CASE("beyond the most entries young ones go too") {
+  RecordsFixture f({.max_age_ns = 100 * kSecond, .max_entries = 1, .most_entries = 2});
+  for (int64_t second : {10, 20, 30}) f.Put("at" + std::to_string(second), second);
+  CHECK(Joined(f.records->Expired(31 * kSecond)) == "at10 ");
+}
+
 TEST_CASE("limits of nothing let everything go") {
   RecordsFixture f({.max_age_ns = 0, .max_entries = 0});
   f.Put("a", 10);
