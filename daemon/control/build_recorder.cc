@@ -1,5 +1,7 @@
 #include "daemon/control/build_recorder.h"
 
+#include <unistd.h>
+
 #include <map>
 #include <tuple>
 #include <utility>
@@ -7,11 +9,14 @@
 
 #include "base/id.h"
 #include "base/log.h"
+#include "base/version.h"
 #include "daemon/control/convert.h"
 #include "daemon/control/status_queue.h"
 #include "daemon/history/request_record.h"
 #include "daemon/history/status_log.h"
 #include "daemon/history/trace_log.h"
+#include "errors/stack.pb.h"
+#include "proto/llb/go_json_of.h"
 #include "proto/wire/status_codec.h"
 
 namespace bk::control {
@@ -32,6 +37,18 @@ api::Descriptor ToWire(const Descriptor& descriptor) {
   out.set_size(descriptor.size);
   Copy(descriptor.annotations, *out.mutable_annotations());
   return out;
+}
+
+// The error with the program it comes from, where the reference has its stack: a record may be read long after, elsewhere.
+absl::Status WithProgram(absl::Status status) {
+  if (status.code() == absl::StatusCode::kCancelled) return status;
+  stack::Stack program;
+  program.add_cmdline("buildkitd");
+  program.set_pid(getpid());
+  program.set_version(kVersion);
+  program.set_revision(kRevision);
+  AddDetail(status, {"stack.Stack", llb::GoJsonOf(program)});
+  return status;
 }
 
 // Of each run of a vertex the last word in a batch.
@@ -121,7 +138,7 @@ absl::Status BuildRecorder::WriteTrace() {
 }
 
 absl::Status BuildRecorder::WriteError(const absl::Status& status) {
-  google::rpc::Status error = wire::ToProto(status);
+  google::rpc::Status error = wire::ToProto(WithProgram(status));
   std::string bytes = error.SerializeAsString();
   error.clear_details();  // they are in the blob
   *record_.mutable_error() = std::move(error);

@@ -92,6 +92,7 @@ TEST_CASE("an error stands in the record without its details, and whole in a blo
   google::rpc::Status whole;
   REQUIRE(whole.ParseFromString(*f.store->content().Read(*Digest::Parse(record.externalerror().digest()), 1000)));
   CHECK(HasDetail(wire::FromProto(whole), "errdefs.Vertex"));
+  CHECK(HasDetail(wire::FromProto(whole), "stack.Stack"));  // which daemon it was
 }
 
 TEST_CASE("a build that was refused leaves nothing") {
