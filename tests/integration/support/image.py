@@ -76,9 +76,9 @@ def write_layout(directory, tag="latest"):
     return top["digest"]
 
 
-def push(host, name, tag="latest", headers=None):
-    """Uploads the image to the registry at `host` and returns the manifest's digest."""
-    content, top = blobs()
+def push(host, name, tag="latest", headers=None, content=None):
+    """Uploads the image, or another one's blobs, to the registry at `host` and returns the manifest's digest."""
+    content, top = content or blobs()
 
     def send(method, url, data=None, kind="application/octet-stream"):
         request = urllib.request.Request(url, data=data, method=method, headers={"Content-Type": kind, **(headers or {})})

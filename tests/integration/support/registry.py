@@ -17,9 +17,9 @@ def free_port():
 class Registry:
     """`tls`: (certificate, key) of the server; `clients`: authority of the certificates that clients must have."""
 
-    def __init__(self, htpasswd="", tls=None, clients=""):
+    def __init__(self, htpasswd="", tls=None, clients="", port=0):
         self.dir = machine.scratch("registry")
-        self.host = f"127.0.0.1:{free_port()}"
+        self.host = f"127.0.0.1:{port or free_port()}"
         more = f"  tls:\n    certificate: {tls[0]}\n    key: {tls[1]}\n" if tls else ""
         more += f"    clientcas:\n      - {clients}\n" if clients else ""
         if htpasswd:
