@@ -91,7 +91,7 @@ void Shorten(api::BuildHistoryRecord& record) {
 
 }  // namespace
 
-BuildRecorder::BuildRecorder(History* history, const llb::BuildRequest& request) : history_(history) {
+BuildRecorder::BuildRecorder(History* history, const llb::BuildRequest& request) : history_(history), options_(history::RequestOptions(history::WithoutSecrets(request.frontend_attrs))) {
   record_.set_ref(request.ref);
   record_.set_frontend(request.frontend);
   Copy(history::WithoutSecrets(request.frontend_attrs), *record_.mutable_frontendattrs());
@@ -109,7 +109,10 @@ void BuildRecorder::Started() {
   history_->Started(record_);
 }
 
-void BuildRecorder::HasResult(const std::map<std::string, std::string>& metadata) { Copy(metadata, *record_.mutable_exporterresponse()); }
+void BuildRecorder::HasResult(const std::map<std::string, std::string>& metadata) {
+  Copy(metadata, *record_.mutable_exporterresponse());
+  (*record_.mutable_exporterresponse())[history::kRequestOptionsKey] = options_;
+}
 
 absl::Status BuildRecorder::Collect(const StatusSource& source) {
   StatusQueue queue;

@@ -33,6 +33,7 @@ class BuildRecorder : public llb::BuildListener {
   void NameResults(const std::map<int64_t, Descriptor>& descriptors);
 
   History* const history_;
+  const std::string options_;  // of the request, as the record shows them beside the result
   api::BuildHistoryRecord record_;
   std::vector<api::StatusResponse> said_;
   bool started_ = false;

@@ -6,12 +6,17 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/go_json.h"
+#include "base/platform.h"
+#include "base/split.h"
+
 namespace bk::history {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
 constexpr char kHidden[] = "xxxxx";
+constexpr std::string_view kLabelPrefix = "label:";
 constexpr const char* kSecretKeys[] = {"secret_access_key", "session_token", "token", "ghtoken"};
 
 // Who is named in front of "@" in the URL whose "://" is at `at`: a password always, a name alone where it may be a token.
@@ -57,6 +62,26 @@ std::map<std::string, std::string> WithoutSecrets(std::map<std::string, std::str
     value = WithoutCredentials(std::move(value));
   }
   return attrs;
+}
+
+std::string RequestOptions(const std::map<std::string, std::string>& attrs) {
+  auto value = [&](const char* key) { return attrs.contains(key) ? attrs.at(key) : std::string(); };
+  std::string platforms = attrs.contains("platform") ? value("platform") : FormatPlatform(NormalizePlatform(HostPlatform()));
+  GoJsonWriter w;
+  w.BeginObject();
+  w.Key("Platforms");
+  w.BeginArray();
+  for (std::string_view platform : Split(platforms, ',')) w.String(platform);
+  w.EndArray();
+  w.Key("Labels");
+  w.BeginObject();
+  for (const auto& [key, label] : attrs) {
+    if (key.starts_with(kLabelPrefix)) w.Key(key.substr(kLabelPrefix.size())), w.String(label);
+  }
+  w.EndObject();
+  w.Key("Request"), w.String(value("requestid"));
+  w.EndObject();
+  return w.Take();
 }
 
 }  // namespace bk::history

@@ -10,4 +10,8 @@ namespace bk::history {
 // backends ("cache-imports"), which become "xxxxx".
 std::map<std::string, std::string> WithoutSecrets(std::map<std::string, std::string> attrs);
 
+// What the reference notes beside a result for its own checks: platforms, labels and subrequest that a frontend was asked for, in JSON.
+inline constexpr char kRequestOptionsKey[] = "verifier.requestopts";
+std::string RequestOptions(const std::map<std::string, std::string>& attrs);
+
 }  // namespace bk::history

@@ -21,6 +21,12 @@ TEST_CASE("what only looks like it stays") {
   for (const char* text : {"ssh://git@example.com/r.git", "https://example.com/a@b", "git@github.com:a/b", "https://", "://@", "a@b", "https://h?u=a:b@c"}) CHECK(Shown("context", text) == text);
 }
 
+TEST_CASE("what a frontend was asked for") {
+  CHECK(bk::history::RequestOptions({{"platform", "linux/arm64,linux/amd64"}, {"label:b", "<1>"}, {"label:a", "2"}, {"requestid", "r"}, {"other", "x"}}) ==
+        R"({"Platforms":["linux/arm64","linux/amd64"],"Labels":{"a":"2","b":"\u003c1\u003e"},"Request":"r"})");
+  CHECK(bk::history::RequestOptions({}).starts_with(R"({"Platforms":["linux/)"));
+}
+
 TEST_CASE("keys and tokens of cache backends are hidden") {
   CHECK(Shown("cache-imports", R"([{"Type":"s3","Attrs":{"bucket":"b","secret_access_key":"s"}},{"Type":"gha","Attrs":{"token":"t"}}])") ==
         R"([{"Type":"s3","Attrs":{"bucket":"b","secret_access_key":"xxxxx"}},{"Type":"gha","Attrs":{"token":"xxxxx"}}])");
