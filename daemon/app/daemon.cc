@@ -134,12 +134,6 @@ struct Daemon::Rooms {
 };
 
 absl::Status Daemon::Rooms::OpenStore() {
-  BK_ASSIGN(store, cache::Store::Open({.root = config.root, .snapshotter = config.oci.snapshotter}));
-  log::Info(StrCat("snapshotter ", store->snapshotter_name(), ": ", store->snapshotter_reason()));
-  records = std::make_unique<history::Records>(history::RecordsParts{.db = &store->database(), .content = &store->content(), .leases = &store->leases(),
-                                                                     .remove_blob = [this](const Digest& digest) { return store->RemoveUnkeptBlob(digest); },
-                                                                     .limits = {.max_age_ns = config.history.max_age_ns, .max_entries = config.history.max_entries}});
-  BK_RETURN_IF_ERROR(records->Load());
   exec::RuntimeOptions runtime;
   runtime.root = os::JoinPath(config.root, "executor");
   runtime.binary = config.oci.binary;
@@ -148,6 +142,12 @@ absl::Status Daemon::Rooms::OpenStore() {
   runtime.no_network = config.oci.network_mode == "none";
   runtime.cgroup_parent = config.oci.cgroup_parent;
   runtime.dns = {.nameservers = config.dns.nameservers, .options = config.dns.options, .search_domains = config.dns.search_domains};
+  BK_ASSIGN(store, cache::Store::Open({.root = config.root, .snapshotter = config.oci.snapshotter, .before_recovery = [&runtime] { return exec::EndStepsOfEarlierDaemon(runtime); }}));
+  log::Info(StrCat("snapshotter ", store->snapshotter_name(), ": ", store->snapshotter_reason()));
+  records = std::make_unique<history::Records>(history::RecordsParts{.db = &store->database(), .content = &store->content(), .leases = &store->leases(),
+                                                                     .remove_blob = [this](const Digest& digest) { return store->RemoveUnkeptBlob(digest); },
+                                                                     .limits = {.max_age_ns = config.history.max_age_ns, .max_entries = config.history.max_entries}});
+  BK_RETURN_IF_ERROR(records->Load());
   executor = std::make_unique<exec::DeferredExecutor>([runtime] { return exec::MakeRuntimeExecutor(runtime); });
   if (!config.cdi_disabled) devices = std::make_unique<cdi::Registry>(config.cdi_spec_dirs, config.cdi_auto_allowed);
   if (config.oci.network_mode == "auto") log::Info("network mode auto: steps use the host's network (private networks are not built yet)");

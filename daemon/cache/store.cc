@@ -24,7 +24,10 @@ class KeyPersister : public solver::MemoryCacheKeyStorage::Persister {
   void ResultAdded(const std::string& id, const solver::CacheResult& result) override {
     db_->Post({{"INSERT OR REPLACE INTO results VALUES(?,?,?)", {id, result.id, result.created_ns}}});
   }
-  void ResultRemoved(const std::string& result_id) override { db_->Post({{"DELETE FROM results WHERE result=?", {result_id}}}); }
+  // When it went is kept for those whose steps run again.
+  void ResultRemoved(const std::string& result_id) override {
+    db_->Post({{"DELETE FROM results WHERE result=?", {result_id}}, {"INSERT OR REPLACE INTO explain_removed VALUES(?,?)", {result_id, solver::NowNs()}}});
+  }
   void LinkRemoved(const std::string& id, const solver::CacheLink& link, const std::string& target) override {
     db_->Post({{"DELETE FROM links WHERE id=? AND input=? AND output=? AND digest=? AND selector=? AND target=?",
                 {id, int64_t{link.input}, int64_t{link.output}, link.digest, link.selector, target}}});
@@ -59,6 +62,7 @@ class DiskStore : public Store {
   absl::Status Init(const StoreOptions& options) {
     BK_RETURN_IF_ERROR(os::MakeDirs(options.root, 0700));
     BK_ASSIGN(lock_, LockRoot(options.root));
+    if (options.before_recovery) BK_RETURN_IF_ERROR(options.before_recovery());
     BK_RETURN_IF_ERROR(EmptyTemporary(options.root + "/tmp"));
     BK_ASSIGN(db_, meta::Database::Open(options.root + "/store.db"));
     BK_ASSIGN(content_, content::ContentStore::Open(options.root + "/content"));

@@ -3,6 +3,7 @@
 // Layout and recovery: docs/store.md. Thread-safe.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -17,6 +18,9 @@ namespace bk::cache {
 struct StoreOptions {
   std::string root;
   std::string snapshotter = "auto";
+  // Called once the directory is this process's alone and before anything in it is removed: who else still writes into trees
+  // (steps of a daemon that crashed) ends here. An error ends Open.
+  std::function<absl::Status()> before_recovery;
 };
 
 class Store {

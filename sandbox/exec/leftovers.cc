@@ -20,12 +20,14 @@ constexpr int kKillRounds = 100;
 constexpr std::chrono::milliseconds kKillPause(5);
 
 // A step that was over when the daemon crashed.
-void RemoveOver(const Runtime& runtime, const std::string& id, const std::string& note) {
-  runtime.Delete(id, true);
+void RemoveOver(const std::vector<Runtime>& runtimes, const std::string& id, const std::string& note) {
+  for (const Runtime& runtime : runtimes) runtime.Delete(id, true);
   std::string cgroup = os::ReadFile(note, PATH_MAX).value_or("");
   if (!RemoveStepCgroup(cgroup)) log::Warning("a control group of a crashed daemon's step cannot be removed", {{"cgroup", cgroup}});
   unlink(note.c_str());
 }
+
+bool IsBundle(const std::string& path) { return os::Exists(path + "/config.json") || os::Exists(path + "/rootfs"); }
 
 }  // namespace
 
@@ -49,22 +51,29 @@ void KillProcessesBelow(const std::string& rootfs) {
   }
 }
 
-absl::Status RemoveLeftovers(const Runtime& runtime, const std::string& root) {
+bool HasBundles(const std::string& root) {
+  for (const std::string& name : os::ListDir(root).value_or(std::vector<std::string>())) {
+    if (IsBundle(StrCat(root, "/", name))) return true;
+  }
+  return false;
+}
+
+absl::Status RemoveLeftovers(const std::vector<Runtime>& runtimes, const std::string& root) {
   BK_TRY(std::vector<std::string> names, os::ListDir(root));
   for (const std::string& name : names) {
     std::string path = StrCat(root, "/", name);
     struct stat st;
     if (lstat(path.c_str(), &st) < 0) continue;
     if (!S_ISDIR(st.st_mode)) {
-      if (name.ends_with(kOverSuffix)) RemoveOver(runtime, name.substr(0, name.size() - kOverSuffix.size()), path);
+      if (name.ends_with(kOverSuffix)) RemoveOver(runtimes, name.substr(0, name.size() - kOverSuffix.size()), path);
       if (name.starts_with("hosts.") || name.ends_with(".tmp")) unlink(path.c_str());
       continue;
     }
-    if (!os::Exists(path + "/config.json") && !os::Exists(path + "/rootfs")) {
+    if (!IsBundle(path)) {
       if (name != kRuntimeState) rmdir(path.c_str());  // a bundle as it begins and ends; what has files is none
       continue;
     }
-    runtime.Delete(name, true);
+    for (const Runtime& runtime : runtimes) runtime.Delete(name, true);
     KillProcessesBelow(path + "/rootfs");
     std::string cgroup = CgroupPathOfBundle(path);
     if (!RemoveStepCgroup(cgroup)) log::Warning("a control group of a crashed daemon's step cannot be removed", {{"cgroup", cgroup}});

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "sandbox/exec/runtime.h"
 
@@ -13,7 +14,10 @@ namespace bk::exec {
 void KillProcessesBelow(const std::string& rootfs);
 // "<id>.over" in the executor's directory holds the control group of a step that is over and that the runtime still knows.
 inline constexpr std::string_view kOverSuffix = ".over";
-// Containers, control groups, mounts and files in the executor's directory `root` that no step of this process uses.
-absl::Status RemoveLeftovers(const Runtime& runtime, const std::string& root);
+// Whether there is a bundle in the executor's directory `root`: a step that an earlier daemon left, and that may still run.
+bool HasBundles(const std::string& root);
+// Containers, control groups, mounts and files in the executor's directory `root` that no step of this process uses. The
+// containers may be those of any of `runtimes`.
+absl::Status RemoveLeftovers(const std::vector<Runtime>& runtimes, const std::string& root);
 
 }  // namespace bk::exec

@@ -31,6 +31,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kKillPause(200), kKillLimit(1500);
 constexpr std::chrono::milliseconds kRunningPause(20);
+constexpr const char* kPrograms[] = {"buildkit-runc", "runc", "crun"};  // the first that works is taken
 
 // Ids become file names and cgroup names.
 absl::Status CheckId(const std::string& id) {
@@ -278,7 +279,7 @@ class RuntimeExecutor : public Executor {
 
 absl::StatusOr<std::unique_ptr<Executor>> MakeWith(const RuntimeOptions& options, const std::string& program) {
   BK_TRY(Runtime runtime, Runtime::Find(program, options.root, options.rootless));
-  BK_RETURN_IF_ERROR(RemoveLeftovers(runtime, options.root));
+  BK_RETURN_IF_ERROR(RemoveLeftovers({runtime}, options.root));
   oci::SpecInput trial;
   trial.rootless = options.rootless;
   trial.process_sandbox = options.process_sandbox;
@@ -290,6 +291,17 @@ absl::StatusOr<std::unique_ptr<Executor>> MakeWith(const RuntimeOptions& options
 
 }  // namespace
 
+absl::Status EndStepsOfEarlierDaemon(const RuntimeOptions& options) {
+  if (!HasBundles(options.root)) return absl::OkStatus();
+  std::vector<std::string> programs = {options.binary};
+  if (options.binary.empty()) programs.assign(std::begin(kPrograms), std::end(kPrograms));
+  std::vector<Runtime> runtimes;
+  for (const std::string& program : programs) {
+    if (auto runtime = Runtime::Find(program, options.root, options.rootless); runtime.ok()) runtimes.push_back(*runtime);
+  }
+  return RemoveLeftovers(runtimes, options.root);
+}
+
 absl::StatusOr<std::unique_ptr<Executor>> MakeRuntimeExecutor(const RuntimeOptions& options) {
   BK_RETURN_IF_ERROR(os::MakeDirs(options.root, 0711));
   if (options.rootless) BK_RETURN_IF_ERROR(os::MakeDirs(options.root + "/runtime", 0700));
@@ -300,7 +312,7 @@ absl::StatusOr<std::unique_ptr<Executor>> MakeRuntimeExecutor(const RuntimeOptio
     return MakeWith(options, options.binary);
   }
   absl::Status last = FailedPrecondition("no OCI runtime in PATH (install runc or crun)");
-  for (const char* program : {"buildkit-runc", "runc", "crun"}) {
+  for (const char* program : kPrograms) {
     if (!os::FindProgram(program).ok()) continue;
     auto executor = MakeWith(options, program);
     if (executor.ok()) {

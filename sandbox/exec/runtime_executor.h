@@ -24,6 +24,10 @@ struct RuntimeOptions {
   std::optional<oci::HostFacts> host;  // empty: found out
 };
 
+// Ends the steps that an earlier daemon left running there, and removes them. To be called before the trees that they write
+// into are removed (cache::StoreOptions::before_recovery); costs one listing when there are none.
+absl::Status EndStepsOfEarlierDaemon(const RuntimeOptions& options);
+
 // Sets up one container on trial. FailedPrecondition when no runtime is found or the one asked for cannot work here (the
 // message says why and the fix); protections that only the machine lacks are given up with a warning.
 absl::StatusOr<std::unique_ptr<Executor>> MakeRuntimeExecutor(const RuntimeOptions& options);

@@ -15,6 +15,7 @@ import typing
 class Rule:
     method: str
     pattern: str                # searched in the path
+    least_body: int = 0         # bytes that the request's body has at least
     times: int = 1              # how often it holds; -1: always
     status: int = 0             # answered in place of the registry
     headers: dict = dataclasses.field(default_factory=dict)
@@ -41,7 +42,7 @@ class RegistryProxy:
                 with lock:
                     proxy.requests.append((self.command, self.path, {key.lower(): value for key, value in self.headers.items()}))
                     for rule in proxy.rules:
-                        if rule.method == self.command and re.search(rule.pattern, self.path) and rule.times != 0:
+                        if rule.method == self.command and re.search(rule.pattern, self.path) and rule.times != 0 and int(self.headers.get("Content-Length") or 0) >= rule.least_body:
                             rule.times -= 1
                             return rule
                 return Rule("", "")

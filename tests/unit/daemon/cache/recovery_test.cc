@@ -117,9 +117,25 @@ TEST_CASE("start: results and links of the solver survive a crash once their sto
   CHECK(f.store->keys().Results("k3").size() == 1);
 }
 
+TEST_CASE("start: who still writes into trees is ended before they are removed, and after the directory is ours") {
+  os::TempDir dir = os::TempDir::Make("store-").value();
+  REQUIRE(os::MakeDirs(dir.path() + "/tmp/in-use", 0700).ok());
+  int calls = 0;
+  auto open = [&] {
+    return Store::Open({.root = dir.path(), .snapshotter = "native", .before_recovery = [&] {
+      calls++;
+      return os::Exists(dir.path() + "/tmp/in-use") ? absl::OkStatus() : absl::InternalError("too late");
+    }});
+  };
+  auto first = open();
+  REQUIRE_MESSAGE(first.ok(), Message(first.status()));
+  CHECK_FALSE(open().ok());
+  CHECK(calls == 1);
+}
+
 TEST_CASE("start: a directory in use is refused") {
   StoreFixture f;
-  auto second = Store::Open({f.dir.path(), "native"});
+  auto second = Store::Open({.root = f.dir.path(), .snapshotter = "native", .before_recovery = {}});
   REQUIRE_FALSE(second.ok());
   CHECK(Message(second.status()).starts_with("could not lock"));
   f.Open();

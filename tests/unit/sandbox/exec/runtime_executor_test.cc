@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -182,6 +183,43 @@ TEST_CASE("bundles of a daemon that crashed are removed at the start") {
   CHECK(!os::Exists(begun));
   CHECK(os::Exists(world.rootfs + "/bin/busybox"));
   world.CheckClean();
+}
+
+TEST_CASE("a step that an earlier daemon left running ends before the trees are swept") {
+  for (bool sandbox : {true, false}) {
+    World world;
+    world.options.process_sandbox = sandbox;
+    world.options.binary = "runc";
+    CHECK(EndStepsOfEarlierDaemon(world.options).ok());  // none, not even the directory
+    int ready[2];
+    REQUIRE(pipe2(ready, O_CLOEXEC) == 0);
+    pid_t daemon = fork();
+    if (daemon == 0) {
+      auto executor = MakeRuntimeExecutor(world.options);
+      if (!executor.ok()) _exit(1);
+      Stdio stdio;
+      stdio.output = [&](int, std::string_view text) { if (write(ready[1], text.data(), text.size()) < 0) _exit(1); };
+      ProcessSpec process;
+      process.args = {"/bin/sh", "-c", "(while :; do mkdir -p /d && : > /d/$((i=i+1)); done) & while :; do echo x; sleep 1; done"};
+      process.env = {std::string("PATH=") + kDefaultPath};
+      process.cwd = "/";
+      (*executor)->Run(CancelToken::Never(), "", world.root(), {}, process, stdio).IgnoreError();
+      _exit(1);
+    }
+    close(ready[1]);
+    char byte;
+    REQUIRE(read(ready[0], &byte, 1) == 1);
+    close(ready[0]);
+    kill(daemon, SIGKILL);
+    waitpid(daemon, nullptr, 0);
+    REQUIRE(os::Exists(world.rootfs + "/d"));
+    absl::Status ended = EndStepsOfEarlierDaemon(world.options);
+    CHECK_MESSAGE(ended.ok(), Message(ended));
+    // Whoever still wrote would make it anew.
+    CHECK(os::RemoveAll(world.rootfs + "/d").ok());
+    CHECK(!os::Exists(world.rootfs + "/d"));
+    world.CheckClean();
+  }
 }
 
 TEST_CASE("a step that was over when the daemon crashed is removed from the runtime's state at the start") {
