@@ -80,7 +80,7 @@ TEST_CASE("a build that said nothing has an empty log") {
 
 TEST_CASE("blobs that are no log are refused, not believed") {
   Fixture f;
-  for (const std::string& bytes : {std::string("abc"), std::string("\x05\x00\x00\x00ab", 6), std::string("\xff\xff\xff\xff", 4), std::string("\x02\x00\x00\x00\xff\xff", 6)}) {
+  for (const std::string& bytes : {std::string("abc"), std::string("\x05\x00\x00\x00" "ab", 6), std::string("\xff\xff\xff\xff", 4), std::string("\x02\x00\x00\x00\xff\xff", 6)}) {
     CHECK(f.Read(f.Blob(bytes)).status().code() == absl::StatusCode::kDataLoss);
   }
   BlobDescriptor missing;
