@@ -19,6 +19,7 @@
 #include "daemon/app/notify.h"
 #include "daemon/cache/store.h"
 #include "daemon/control/server.h"
+#include "daemon/explain/journal.h"
 #include "daemon/exporter/table.h"
 #include "daemon/frontend/dockerfile/frontend.h"
 #include "daemon/frontend/gateway/image_frontend.h"
@@ -118,6 +119,7 @@ struct Daemon::Rooms {
   dockerfile::DockerfileFrontend dockerfile{&llb::HasLlbCapability};
   std::unique_ptr<frontend::ContainerMaker> containers;
   std::unique_ptr<frontend::gateway::ImageFrontend> image_frontend;
+  std::unique_ptr<explain::Journal> journal;
   std::unique_ptr<llb::Engine> engine;
   std::unique_ptr<Collector> collector;
   std::unique_ptr<control::Services> services;
@@ -200,6 +202,8 @@ absl::Status Daemon::Rooms::MakeEngine() {
   parts.allowed_entitlements = {config.entitlements.begin(), config.entitlements.end()};
   if (devices != nullptr) parts.allowed_entitlements.insert("device");
   parts.devices = devices.get();
+  journal = std::make_unique<explain::Journal>(&store->database());
+  parts.journal = journal.get();
   engine = std::make_unique<llb::Engine>(std::move(parts));
   return absl::OkStatus();
 }

@@ -185,7 +185,10 @@ grpc::ServerWriteReactor<api::BuildHistoryEvent>* ControlService::ListenBuildHis
 
 grpc::ServerUnaryReactor* ControlService::UpdateBuildHistory(grpc::CallbackServerContext* context, const api::UpdateBuildHistoryRequest* request, api::UpdateBuildHistoryResponse* response) {
   return wire::RunUnary<api::UpdateBuildHistoryResponse>(*tasks_, context, response, [this, request = *request](const CancelToken&, api::UpdateBuildHistoryResponse&) {
-    if (request.delete_()) return history_->Delete(request.ref());
+    if (request.delete_()) {
+      if (auto* journal = parts_.engine->parts().journal; journal != nullptr) journal->Forget(request.ref());
+      return history_->Delete(request.ref());
+    }
     if (request.finalize()) return absl::OkStatus();  // records are final when they are told
     return history_->SetPinned(request.ref(), request.pinned());
   });

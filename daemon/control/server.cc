@@ -4,6 +4,7 @@
 
 #include "daemon/control/content_service.h"
 #include "daemon/control/control_service.h"
+#include "daemon/control/explain_service.h"
 #include "daemon/control/health_service.h"
 #include "daemon/control/trace_service.h"
 #include "daemon/frontend/gateway/bridge_service.h"
@@ -21,6 +22,7 @@ struct Services::State {
   ControlService control{parts, shutdown.token(), &history, &tasks};
   frontend::gateway::BridgeService gateway{frontend::gateway::BeginByHeader(&parts.engine->forwarders()), &llb::ForClients, &tasks};
   HealthService health{&tasks};
+  ExplainService explain{parts.engine->parts().journal, &tasks};
   TraceService traces;
   ContentService content{parts.content, &tasks};
   ~State() { tasks.Wait(); }
@@ -36,6 +38,7 @@ void Services::Register(grpc::ServerBuilder& builder) {
   builder.RegisterService(&state_->control);
   builder.RegisterService(&state_->gateway);
   builder.RegisterService(&state_->health);
+  if (state_->parts.engine->parts().journal != nullptr) builder.RegisterService(&state_->explain);
   if (state_->parts.content != nullptr) builder.RegisterService(&state_->content);
   RegisterTraces(builder);
 }

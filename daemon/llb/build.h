@@ -12,6 +12,7 @@
 #include "daemon/llb/engine.h"
 #include "daemon/llb/error_details.h"
 #include "daemon/llb/source_gate.h"
+#include "daemon/llb/step_record.h"
 #include "daemon/llb/load/entitlement_set.h"
 
 namespace bk::llb {
@@ -28,6 +29,7 @@ class Build {
   const std::string& session_id() const { return session_id_; }
   const EntitlementSet& entitlements() const { return entitlements_; }
   SourceGate& gate() { return gate_; }
+  StepRecord& steps() { return steps_; }
   // Of the session only: for content that is fetched outside of a vertex.
   cache::FetchContext Fetch() const;
   cache::FetchContext FetchFor(const solver::OpContext& vertex) const { return {vertex.SessionIds(), vertex.Progress(), nullptr, vertex.Offline()}; }
@@ -48,6 +50,7 @@ class Build {
   const EntitlementSet entitlements_;
   const PolicyList policies_;
   SourceGate gate_;
+  StepRecord steps_;
   Guarded<std::set<std::string>> told_;
   struct FailedMount {
     std::shared_ptr<ops::FailedStep> step;

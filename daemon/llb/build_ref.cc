@@ -29,6 +29,7 @@ absl::StatusOr<cache::ImmutablePtr> BuildRef::Compute(const CancelToken& cancel)
   if (build_.gate().HasProblems() && !IsHarmless(*loaded)) return build_.gate().Verdict();
   // A step that ignores the cache finds its cache mounts empty.
   for (const auto& [id, on_input] : loaded->pruned_cache_ids) BK_RETURN_IF_ERROR(build_.parts().ops->DropCacheMounts(cancel, id, on_input));
+  build_.steps().Loaded(*loaded);
   auto result = build_.job().Build(cancel, loaded->root);
   RecordSources(build_, *loaded);
   if (result.ok()) return ops::RefOf(*result);

@@ -106,6 +106,13 @@ absl::StatusOr<BuildResponse> Engine::Run(const CancelToken& cancel, const Build
   job->SetSession(request.session_id);
   if (request.listener != nullptr) request.listener->Started();
   Build build(parts_, *job, request.session_id, std::move(plan.entitlements), request.source_policies, request.source_rules);
+  int64_t started_ns = solver::NowNs();
+  auto response = RunJob(cancel, request, std::move(plan), build);
+  if (parts_.journal != nullptr && !request.internal) build.steps().Finish(request.ref, started_ns, request.frontend_attrs, job->Steps(), *parts_.ops, *parts_.journal);
+  return response;
+}
+
+absl::StatusOr<BuildResponse> Engine::RunJob(const CancelToken& cancel, const BuildRequest& request, Plan plan, Build& build) {
   auto result = RunFrontend(cancel, request, build);
   // What a frontend makes of images that it did not get is not what is wrong.
   if (!result.ok()) return build.gate().HasProblems() && !cancel.cancelled() ? build.gate().Verdict() : result.status();

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "daemon/cache/ref.h"
+#include "daemon/explain/journal.h"
 #include "daemon/exporter/exporter.h"
 #include "daemon/frontend/container/maker.h"
 #include "daemon/frontend/frontend.h"
@@ -75,6 +76,7 @@ struct EngineParts {
   std::vector<frontend::WorkerInfo> workers;
   std::set<std::string> allowed_entitlements;  // by the daemon's configuration
   cdi::Registry* devices = nullptr;            // null: none are offered
+  explain::Journal* journal = nullptr;         // of what builds were made of; null: none is kept
 };
 
 class Build;
@@ -94,6 +96,7 @@ class Engine {
   struct Plan;  // what a request asks for, checked
   absl::StatusOr<Plan> MakePlan(const BuildRequest& request);
   absl::StatusOr<BuildResponse> Run(const CancelToken& cancel, const BuildRequest& request);
+  absl::StatusOr<BuildResponse> RunJob(const CancelToken& cancel, const BuildRequest& request, Plan plan, Build& build);
   absl::StatusOr<frontend::Result> RunFrontend(const CancelToken& cancel, const BuildRequest& request, Build& build);
 
   EngineParts parts_;

@@ -3,6 +3,7 @@
 // An op is made once for all builds that share its vertex and runs on op threads (daemon/solver/op.h). Thread-safe.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -52,6 +53,8 @@ class OpFactory {
   virtual absl::Status DropCacheMounts(const CancelToken&, const std::string& id, bool on_input) = 0;
   // The trees of cache mounts, for containers that share them with steps; null: there are none.
   virtual CacheMounts* cache_mounts() { return nullptr; }
+  // Which files of an input count for a step (content_files.h).
+  virtual void VisitFiles(const pb::Op&, size_t, const solver::ResultPtr&, const std::function<bool(const std::string& path, const std::string& digest)>&) {}
   // What the step of this vertex left when it failed (failed_steps.h); null: nothing, or it did not.
   virtual std::shared_ptr<FailedStep> FailedStepOf(const Digest&) { return nullptr; }
 };

@@ -1,4 +1,5 @@
 // Every kind of op there is; docs/architecture.md names them in the same order.
+#include "daemon/ops/content_files.h"
 #include "daemon/ops/op_base.h"
 
 namespace bk::ops {
@@ -34,6 +35,9 @@ class TableFactory : public OpFactory {
   }
   absl::Status DropCacheMounts(const CancelToken& cancel, const std::string& id, bool on_input) override { return cache_mounts_.Drop(cancel, id, on_input); }
   CacheMounts* cache_mounts() override { return &cache_mounts_; }
+  void VisitFiles(const pb::Op& op, size_t input, const solver::ResultPtr& result, const std::function<bool(const std::string& path, const std::string& digest)>& see) override {
+    VisitContentFiles(op, input, result, see);
+  }
   FailedStepPtr FailedStepOf(const Digest& vertex) override { return failed_steps_.Find(vertex); }
 
  private:

@@ -16,6 +16,7 @@
 namespace bk::solver {
 
 struct VertexNode;
+class VertexFeed;
 class SolverState;
 
 using ProgressEvent = std::variant<VertexEvent, StatusEvent, LogEvent, WarningEvent>;
@@ -55,6 +56,7 @@ struct JobState {
   Guarded<std::string> session;
   std::atomic<bool> offline{false};
   Guarded<std::map<Digest, std::vector<std::string>>> pins;  // what its sources resolved to, by vertex
+  Guarded<std::vector<std::weak_ptr<VertexFeed>>> feeds;             // of every vertex that it wanted, in no order
   // Scheduler's: everything the build may need.
   std::unordered_set<VertexNode*> vertices;
 };

@@ -47,6 +47,10 @@ absl::StatusOr<CacheMapPtr> RunCacheMap(const CancelToken& cancel, SharedOp& op,
   absl::Status status = feed->vertex().inputs.empty() ? feed->Around(work) : work();
   if (!status.ok()) return feed->Named(Annotate(status, "failed to load cache key"));
   if (!map->pins.empty()) feed->Pin(map->pins);
+  feed->Note([&](StepNotes& notes) {
+    notes.key = map->digest;
+    if (!map->pins.empty()) notes.pins = map->pins;
+  });
   return map;
 }
 
@@ -85,11 +89,21 @@ absl::StatusOr<std::vector<Saved>> RunOp(const CancelToken& cancel, SharedOp& op
     BK_TRY(Op * made, op.Get());
     auto permit = made->Acquire(cancel);
     if (!permit.ok()) return Annotate(permit.status(), "acquire op resources");
+    feed->Note([](StepNotes& notes) {
+      notes.ran = notes.failed = true;
+      notes.started_ns = NowNs();
+    });
     return feed->Around([&]() -> absl::Status {
       auto results = made->Exec(cancel, context, inputs);
       if (!results.ok()) return results.status();
       execution.results = *std::move(results);
       for (const SaveRequest& request : execution.Close()) saved.push_back(RunSave(keys, op, execution.results, request));
+      feed->Note([&](StepNotes& notes) {
+        notes.failed = false;
+        for (const ResultPtr& result : execution.results) {
+          if (result != nullptr) notes.result_ids.push_back(result->Id());
+        }
+      });
       return absl::OkStatus();
     });
   };
@@ -102,7 +116,12 @@ absl::StatusOr<std::vector<Saved>> RunOp(const CancelToken& cancel, SharedOp& op
 absl::StatusOr<ResultPtr> RunLoad(const CacheKeys& keys, SharedOp& op, const CacheRecord& record) {
   int64_t started_ns = NowNs();
   auto result = keys.Load(record);
-  if (result.ok()) op.feed()->SayCached(started_ns);
+  if (!result.ok()) return result;
+  op.feed()->SayCached(started_ns);
+  op.feed()->Note([&](StepNotes& notes) {
+    notes.loaded = true;
+    notes.result_ids.push_back(record.result.id);
+  });
   return result;
 }
 

@@ -83,6 +83,7 @@ void Scheduler::AskContent(EdgeNode* edge, int input) {
   auto below = edge->inputs[at].edge->vertex->op->feed();
   short_threads_.Run([this, node = graph_.Share(vertex), at, below, map = vertex->maps[0], result = edge->state.input_result(at), token = content.task.cancel->token()] {
     auto digest = RunContent(token, *node->op, *below, map->deps[at], result);
+    if (digest.ok() && !digest->empty()) node->op->feed()->Note([&](StepNotes& notes) { notes.contents[at] = {*digest, result}; });
     Post([this, node, at, digest = std::move(digest)] {
       VertexNode::Content& ended = node->contents[at];
       std::vector<EdgeNode*> waiters;

@@ -5,6 +5,7 @@
 
 #include "daemon/solver/job_state.h"
 #include "daemon/solver/scheduler.h"
+#include "daemon/solver/vertex_feed.h"
 #include "daemon/solver/vertex_stream.h"
 
 namespace bk::solver {
@@ -105,6 +106,14 @@ void Job::SetOffline(bool offline) { state_->offline = offline; }
 
 std::map<Digest, std::vector<std::string>> Job::Pins() const {
   return state_->pins.With([](const auto& pins) { return pins; });
+}
+
+std::vector<Step> Job::Steps() const {
+  std::vector<Step> steps;
+  for (const auto& weak : state_->feeds.With([](const auto& feeds) { return feeds; })) {
+    if (auto feed = weak.lock()) steps.push_back({feed->shared_vertex(), feed->notes()});
+  }
+  return steps;
 }
 
 absl::StatusOr<ResultPtr> Job::Build(const CancelToken& cancel, const Edge& edge) { return state_->solver->scheduler().Build(cancel, state_, edge); }

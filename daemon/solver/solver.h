@@ -12,6 +12,7 @@
 #include <string>
 
 #include "daemon/solver/cache_storage.h"
+#include "daemon/solver/step_notes.h"
 #include "daemon/solver/vertex.h"
 
 namespace bk::solver {
@@ -29,6 +30,9 @@ class Job {
   void SetOffline(bool offline);
   // CacheMap::pins of the vertices that have some, as far as they are known by now.
   std::map<Digest, std::vector<std::string>> Pins() const;
+
+  // What became of its vertices so far, in no order. Holds on to results.
+  std::vector<Step> Steps() const;
 
   // The result of `edge`; runs what the cache does not know. Several calls at once are fine.
   absl::StatusOr<ResultPtr> Build(const CancelToken& cancel, const Edge& edge);

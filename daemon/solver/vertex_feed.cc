@@ -36,6 +36,7 @@ void VertexFeed::AddJob(const std::shared_ptr<JobState>& job) {
     for (const ProgressEventPtr& event : s.said) job->events->Add(event);
     if (!s.pins.empty()) job->pins.With([&](auto& pins) { pins[vertex_->digest] = s.pins; });
     s.jobs.push_back(job);
+    job->feeds.With([&](auto& feeds) { feeds.push_back(weak_from_this()); });
   });
 }
 

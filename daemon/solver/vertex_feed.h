@@ -10,6 +10,7 @@
 
 #include "base/guarded.h"
 #include "daemon/solver/job_state.h"
+#include "daemon/solver/step_notes.h"
 #include "daemon/solver/vertex.h"
 
 namespace bk::solver {
@@ -18,6 +19,7 @@ class VertexFeed : public std::enable_shared_from_this<VertexFeed> {
  public:
   explicit VertexFeed(VertexPtr vertex) : vertex_(std::move(vertex)) {}
   const Vertex& vertex() const { return *vertex_; }
+  const VertexPtr& shared_vertex() const { return vertex_; }
 
   void AddJob(const std::shared_ptr<JobState>& job);
   void RemoveJob(const JobState* job);
@@ -35,6 +37,13 @@ class VertexFeed : public std::enable_shared_from_this<VertexFeed> {
   // Emits started now and completed at the end of `work`.
   absl::Status Around(const std::function<absl::Status()>& work);
   void SayCached(int64_t started_ns);
+  // Writes down what becomes of the vertex.
+  void Note(const std::function<void(StepNotes&)>& note) {
+    state_.With([&](State& s) { note(s.notes); });
+  }
+  StepNotes notes() const {
+    return state_.With([](const State& s) { return s.notes; });
+  }
   // Adds the vertex to an error that names none yet.
   absl::Status Named(absl::Status status) const;
 
@@ -46,6 +55,7 @@ class VertexFeed : public std::enable_shared_from_this<VertexFeed> {
     int running = 0;             // Around
     std::set<std::string> open;  // pieces of work
     int64_t reopened_ns = 0;     // 0: it is not
+    StepNotes notes;
   };
   static void Tell(State& state, ProgressEvent event);
   const VertexPtr vertex_;

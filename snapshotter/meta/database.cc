@@ -32,6 +32,11 @@ CREATE TABLE known_values(name TEXT, value TEXT, used INTEGER, PRIMARY KEY(name,
     R"(
 CREATE TABLE builds(ref TEXT PRIMARY KEY, completed INTEGER, pinned INTEGER, record BLOB);
 )",
+    R"(
+CREATE TABLE explain_builds(ref TEXT PRIMARY KEY, completed INTEGER, bytes BLOB);
+CREATE TABLE explain_files(content TEXT PRIMARY KEY, used INTEGER, bytes BLOB);
+CREATE TABLE explain_removed(id TEXT PRIMARY KEY, removed INTEGER) WITHOUT ROWID;
+)",
 };
 constexpr int kSchemaVersion = std::size(kMigrations);
 // Pages in the log after which an idle writer moves them into the file (that costs an fsync, on its own thread).
