@@ -65,6 +65,16 @@ absl::StatusOr<Digest> Checksum(const CancelToken& cancel, const FetchContext& f
   return digest;
 }
 
+void VisitKnownChecksums(const ImmutablePtr& ref, const std::function<void(const std::string& path, const std::string& digest)>& see) {
+  auto* handle = dynamic_cast<const ImmutableHandle*>(ref.get());
+  if (handle == nullptr) return;
+  std::shared_ptr<SharedHashTree> shared = handle->manager().hashes().Get(handle->manager().HashOwner(handle->record()));
+  std::lock_guard lock(shared->mutex);
+  for (const auto& [key, record] : shared->tree.records()) {
+    if (record.type != contenthash::RecordType::kDir && !record.digest.empty()) see(contenthash::PathOf(key), record.digest);
+  }
+}
+
 absl::StatusOr<std::unique_ptr<ContentHashUpdater>> ContentHashUpdater::Begin(const MutableRef& ref) {
   auto* handle = dynamic_cast<const MutableHandle*>(&ref);
   if (handle == nullptr) return Internal("content checksum of a ref of another store");

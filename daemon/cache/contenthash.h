@@ -4,6 +4,7 @@
 // an unchanged file is never read again. Blocks on file reads of the mounted ref. Thread-safe; calls on one ref are serialised.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -18,6 +19,9 @@ using contenthash::ChecksumOptions;
 
 // NotFound with the reference's text when the path is missing. `ref` null: an empty tree.
 absl::StatusOr<Digest> Checksum(const CancelToken& cancel, const FetchContext& fetch, const ImmutablePtr& ref, const std::string& path, const ChecksumOptions& options);
+
+// Calls `see` for the files, links and directories ("/dir/") of the ref whose checksums are known; reads nothing.
+void VisitKnownChecksums(const ImmutablePtr& ref, const std::function<void(const std::string& path, const std::string& digest)>& see);
 
 // Keeps the checksums of a mutable ref true while a transfer changes it:
 //   Begin(ref) → HandleChange for every entry → Finish → ref.Commit. The committed ref has them.
