@@ -11,7 +11,8 @@ def main():
     directory = pathlib.Path(sys.argv[1]).resolve() if len(sys.argv) > 1 and sys.argv[1] else support.TOP / "tests/golden/wire"
     only, side = (sys.argv + ["", "", "", ""])[2:4]
     support.load(directory)
-    from . import pending, plays
+    from . import pending, plays, world
+    world.serve_gates()
     ok = True
     for file, play in (("wire/client", plays.Clients), ("wire/daemon", plays.Daemons)):
         if side and not file.endswith(side):

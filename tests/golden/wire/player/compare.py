@@ -18,12 +18,14 @@ FREE = re.compile("|".join((
     r"LLBBridge/ReadDir/end/message$",                     # names a place of the daemon's machine
 )))
 CAPS = re.compile(r"/(LLBCaps|FrontendAPICaps)$")
-IMAGE, LAYER = re.compile(r"\bFROM |docker-image://"), re.compile(r"(extracting )?sha256:")
+IMAGE, LAYER = re.compile(r"\bFROM |docker-image://"), re.compile(r"(extracting )?sha256:|downloading |uploading |naming to ")
 # Headers that are not compared: traces and leases of the sender, deadlines that count what is left, what the transport adds.
 FREE_HEADERS = re.compile(r"^(traceparent|tracestate|containerd-lease|grpc-timeout|user-agent|grpc-accept-encoding|accept-encoding|te|content-type|trailer|baggage|date|grpc-internal.*)$")
 # Lists without an order.
 SETS = re.compile(r"/(details|record|records|vertexes|statuses|logs|warnings|LLBCaps|FrontendAPICaps|ranges|events)$")
 HOPS = re.compile(r"rpc error: code = \w+ desc = ")  # errors of sessions come in their own words, without the name of each hop
+NOT_ASKED = re.compile(r"HTTP_AUTH_\w+_buildkit-session")  # what the client uploads needs no credentials
+CANCELLED = "context canceled"  # and what was under way then, which is a matter of the moment
 WILD = {"$T", "$TNS", "$DUR", "$HOST", "$VARIES", "$LEASE", "$TRACEPARENT", "$N"}
 TOKEN = re.compile(r"\$[A-Z_]+\d*|sha256:[0-9a-f]{64}")
 
@@ -31,8 +33,9 @@ TOKEN = re.compile(r"\$[A-Z_]+\d*|sha256:[0-9a-f]{64}")
 class Names:
     """What the names of a transcript, and its digests, stand for here; each name for one thing and each thing of one name."""
 
-    def __init__(self, values, loose):
+    def __init__(self, values, loose, invent=False):
         self.values = dict(values)
+        self.invent = invent  # what is not known yet is made up: the daemon's part is played
         self.loose = loose  # digests follow from images that are not the recorded ones: any, but the same one each time
 
     def bind(self, name, value):
@@ -46,6 +49,9 @@ class Names:
             if "sha256:" + name in self.values:
                 return self.values["sha256:" + name].partition(":")[2]
             if name not in self.values:
+                if self.invent and name.startswith("$DIGEST"):
+                    self.values["sha256:" + name] = "sha256:" + secrets.token_hex(32)
+                    return self.values["sha256:" + name].partition(":")[2]
                 if not re.match(r"\$(REF|SESSION|CONTAINER|PROCESS|ID)", name):
                     return name
                 self.values[name] = secrets.token_hex(13)[:25]
@@ -55,6 +61,8 @@ class Names:
     def same(self, recorded, actual):
         """Whether the text is the recorded one; learns what new names stand for."""
         recorded, actual = HOPS.sub("", recorded), HOPS.sub("", actual)
+        if CANCELLED in recorded and CANCELLED in actual:
+            return True
         if recorded == actual:
             return True
         pieces = re.split(r"(sha256:\$DIGEST\d+|\$[A-Z_]+\d*|sha256:[0-9a-f]{64})", recorded)
@@ -88,7 +96,7 @@ class Names:
 
 def differences(recorded, actual, names, path):
     """What differs, one line each; an empty list if nothing does."""
-    if FREE.search(path) or recorded == "$VARIES" or isinstance(recorded, str) and recorded in WILD:
+    if FREE.search(path) or "$VARIES" in (recorded, actual) or isinstance(recorded, str) and recorded in WILD:
         return []
     if isinstance(recorded, str) and recorded in ("$WORKERS", "$FRONTEND_CAPS", "$LLB_CAPS"):
         recorded = messages.support.CAPS[recorded]
@@ -99,6 +107,8 @@ def differences(recorded, actual, names, path):
     if isinstance(recorded, dict) and isinstance(actual, dict):
         return dict_differences(recorded, actual, names, path)
     if isinstance(recorded, list) and isinstance(actual, list):
+        if path.endswith("/details"):
+            recorded, actual = said(recorded), said(actual)
         return (set_differences if SETS.search(path) else list_differences)(recorded, actual, names, path)
     if isinstance(recorded, str) and isinstance(actual, str):
         if recorded.startswith("base64:"):
@@ -170,6 +180,8 @@ def list_differences(recorded, actual, names, path):
 def set_differences(recorded, actual, names, path):
     """Each of the recorded ones takes the first that is the same; what is left is told of, by the pair that is nearest."""
     rest, unmet = list(actual), []
+    if path.endswith("/logs") and any("$VARIES" in one["text"] for one in recorded):  # two streams of one process, mixed as it fell
+        return []
     for want in recorded:
         before = dict(names.values)
         for index, got in enumerate(rest):
@@ -203,14 +215,17 @@ def alike(want, got, names):
     return any(key in want and key in got and names.fill(str(want[key])) == str(got[key]) for key in ("name", "ID", "Description", "Ref"))
 
 
+def said(details):
+    """Typed details but for those that say nothing: places in the sender's program, an empty account of a solve."""
+    return [one for one in details if not one["type_url"].endswith("/stack.Stack+json") and not (one["type_url"].endswith("/errdefs.Solve+json") and one.get("value_json") == {})]
+
+
 def without_places(status):
-    """The end of a call without what names places in the sender's program."""
-    out = dict(status)
-    if "details" in out:
-        out["details"] = [one for one in out["details"] if not one["type_url"].endswith("/stack.Stack+json")]
-        if not out["details"]:
-            del out["details"]
+    """The end of a call as far as it is compared."""
+    out = dict(status, details=said(status.get("details", [])))
     out.pop("details_code", None)
+    if out.get("code") == 12:  # the transport's own words for what is not served
+        out.pop("message", None)
     return out
 
 
@@ -228,6 +243,7 @@ def sum_of_status(parts):
             key = (one.get("vertex"), one.get("stream"))
             logs[key] = logs.get(key, b"") + text
         warnings += part.get("warnings", [])
+    logs = {key: text for key, text in logs.items() if "git source" not in vertices.get(key[0], {}).get("name", "")}  # git's own words
     for one in vertices.values():  # whether layers of images are in the store follows from what was built before
         if IMAGE.search(one.get("name", "")):
             one.pop("cached", None)
@@ -248,9 +264,9 @@ def sum_of_packets(packets):
             data[one.get("ID", 0)] = data.get(one.get("ID", 0), b"") + (value if isinstance(value, bytes) else messages.raw(value))
         elif kind == "PACKET_REQ":
             requests.append(one.get("ID", 0))
-        else:
+        elif kind != "PACKET_FIN":  # a transfer that did not end so ends in an error
             others.append(one)
-    return {"stats": stats, "data": [[key, len(value)] for key, value in sorted(data.items())], "requests": sorted(requests), "others": others}
+    return {"stats": stats, "data": [[key, len(value)] for key, value in sorted(data.items())], "requests": sorted(requests), "errors": others}
 
 
 def sum_of_processes(parts):
@@ -268,18 +284,37 @@ def sum_of_processes(parts):
     return {"records": [{"ID": key, **value} for key, value in out.items()]}
 
 
-def sums(method, parts):
-    if method.endswith("Control/Status"):
-        return sum_of_status(parts)
-    if method.endswith("/DiffCopy") and not any("data" in one and "type" not in one for one in parts):
-        return sum_of_packets(parts)
-    if method.endswith("/ExecProcess"):
-        return sum_of_processes(parts)
-    if method.endswith("/DiffCopy") or "/Content/" in method or method.endswith("ForwardAgent"):
-        return {"some": bool(parts)}  # bytes of archives and blobs, in pieces that are the sender's choice
-    if method.endswith("/Prune") or method.endswith("/ListenBuildHistory"):
-        return {"records": parts}
-    return {"messages": parts}
+def messages_of(method, recorded, actual, names, path, side_by_side=False):
+    """What differs between the messages of a call, as far as their sender is not free in them.
+
+    Builds that run side by side share steps: which of them is told of a step's tasks, and who finds it cached, is as it falls.
+    """
+    if method.endswith("/Status"):
+        recorded, actual = sum_of_status(recorded), sum_of_status(actual)
+        for sums in (recorded, actual):  # tasks of steps that failed or were cut are told of or not, as it falls
+            failed = {one["digest"] for one in sums["vertexes"] if "error" in one or "completed" not in one}
+            sums["statuses"] = [] if side_by_side else [one for one in sums["statuses"] if one.get("vertex") not in failed]
+            for one in sums["vertexes"] if side_by_side else ():
+                one.pop("cached", None)
+    elif method.endswith("/ExecProcess"):
+        recorded, actual = sum_of_processes(recorded), sum_of_processes(actual)
+    elif ".Content/" in method or method.endswith("ForwardAgent") or any("data" in one and "type" not in one for one in recorded + actual if method.endswith("DiffCopy")):
+        recorded, actual = bool(recorded), bool(actual)  # bytes of archives and blobs, in pieces that are the sender's choice
+    elif method.endswith("/DiffCopy"):
+        recorded, actual = sum_of_packets(recorded), sum_of_packets(actual)
+    elif method.endswith(("/Prune", "/DiskUsage")):
+        recorded, actual = keys_of_records(recorded), keys_of_records(actual)
+    elif method.endswith("/ListenBuildHistory"):  # other builds have other records, and those in no order
+        recorded = [one for one in recorded if one["record"]["Ref"].startswith("$REF")]
+        mine = {names.values.get(one["record"]["Ref"]) for one in recorded}
+        recorded, actual = {"records": recorded}, {"records": [one for one in actual if one["record"]["Ref"] in mine]}
+    return differences(recorded, actual, names, path)
+
+
+def keys_of_records(parts):
+    """Of what lies in the cache, which follows from the machine and what was built before: the fields that records have."""
+    records = [record for part in parts for record in part.get("record", [part])]
+    return sorted({key for record in records for key in record} - {"Parents", "InUse", "Shared", "RecordType"})
 
 
 def headers(recorded, actual, names, path):
@@ -288,4 +323,6 @@ def headers(recorded, actual, names, path):
     for key, value in actual or ():
         if not FREE_HEADERS.match(key):
             got.setdefault(key, []).append(value)
+    for values in (want, got):  # a method of the health service that nobody calls
+        values.update({key: [one for one in value if one != "/grpc.health.v1.Health/List"] for key, value in values.items()})
     return differences({key: sorted(value) for key, value in want.items()}, {key: sorted(value) for key, value in got.items()}, names, path + "/headers")

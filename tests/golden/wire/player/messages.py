@@ -134,7 +134,7 @@ def single(field, value, names):
     if field.type == Field.TYPE_STRING:
         return names.fill(value)
     if isinstance(value, str):
-        return time.time_ns() if value == "$TNS" else 0 if value.startswith("$") else int(value)
+        return time.time_ns() if value == "$TNS" else 1 if value.startswith("$") else int(value)
     return value
 
 
@@ -153,7 +153,8 @@ def json_of_details(value, names):
             return base64.b64encode(operation(value["base64_op"], names)).decode()
         if "base64_text" in value:
             return base64.b64encode(names.fill(value["base64_text"]).encode()).decode()
-        return {names.fill(key): json_of_details(one, names) for key, one in value.items()}
+        made = {key: json_of_details(value[key], names) for key in sorted(value, key=lambda key: (key not in ("def", "definition"), key))}  # graphs name digests
+        return {names.fill(key): made[key] for key in value}
     if isinstance(value, list):
         return [json_of_details(one, names) for one in value]
     return names.fill(value) if isinstance(value, str) else value

@@ -20,6 +20,10 @@ class Call:
     def has(self, kind, direction, before=1 << 60):
         return any(event["kind"] == kind and event["dir"] == direction and event["seq"] < before for event in self.events)
 
+    def cn_of_outer(self, transcript):
+        """Number of the connection that carries the call, of an inner one that of its session."""
+        return transcript.calls[self.over].cn if self.conn == "inner" else self.cn
+
     @property
     def end(self):
         return next((event["status"] for event in self.events if event["kind"] == "trailers"), None)
@@ -44,3 +48,13 @@ class Transcript:
 
     def inner(self, session):
         return [call for call in self.calls.values() if call.conn == "inner" and call.over == session]
+
+    @property
+    def side_by_side(self):
+        """Whether two builds ran at the same time."""
+        spans = []
+        for call in self.calls.values():
+            if call.method.endswith("Control/Solve"):
+                begin = next(event["seq"] for event in self.events if event["kind"] == "start" and event["call"] == call.number)
+                spans.append((begin, max([begin] + [event["seq"] for event in call.events])))
+        return any(a < c < b for a, b in spans for c, _ in spans)

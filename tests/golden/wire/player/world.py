@@ -2,6 +2,7 @@
 
 Runs in a network namespace of its own (see `play`), so that addresses are the recorded ones whatever else the machine does.
 """
+import base64
 import crypt
 import gzip
 import http.client
@@ -14,6 +15,7 @@ import re
 import subprocess
 import tarfile
 import threading
+import urllib.parse
 
 from . import support
 
@@ -78,6 +80,8 @@ class Gate(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.headers.get("Transfer-Encoding") == "chunked":
             body = b"".join(iter(self.chunk, b""))
+        if self.path.startswith("/token"):
+            return self.token()
         if not self.headers.get("Authorization", "").startswith("Bearer tok-"):
             return self.refuse()
         upstream = http.client.HTTPConnection("127.0.0.1", OPEN, timeout=20)
@@ -95,6 +99,17 @@ class Gate(http.server.BaseHTTPRequestHandler):
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do
 
+    def token(self):
+        """The authority: everybody gets a token here, at the second port nobody."""
+        scope = urllib.parse.parse_qs(urllib.parse.urlparse(self.path).query).get("scope", [""])[0]
+        denied = self.server.server_address[1] == DENIED
+        token = {"token": "tok-" + base64.b64encode(scope.encode()).decode().rstrip("="), "expires_in": 300, "issued_at": CREATED}
+        data = b"" if denied else json.dumps(token).encode()
+        self.send_response(404 if self.command == "POST" else 401 if denied else 200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
     def refuse(self):
         found = re.match(r"/v2/(.+?)/(?:manifests|blobs|tags)/", self.path)
         actions = "pull" if self.command in ("GET", "HEAD") else "pull,push"
@@ -111,20 +126,12 @@ class Gate(http.server.BaseHTTPRequestHandler):
         return data
 
 
-def serve(handler, port):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-
-
-def tar_of(directory):
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as tar:
-        for file in support.FIXTURES[directory]:
-            info = tarfile.TarInfo(file["path"])
-            info.mode, info.size, info.mtime = file["mode"], len(file["text"]), 1735787045
-            tar.addfile(info, io.BytesIO(file["text"].encode()))
-    return out.getvalue()
+def serve_gates():
+    """For as long as the program runs."""
+    for port in (TOKEN, DENIED):
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Gate)
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
 
 
 class World:
@@ -132,10 +139,8 @@ class World:
 
     def __init__(self):
         self.daemon = None
-        hashed = crypt.crypt("pass", crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16))
-        self.registries = [support.registry.Registry(port=OPEN).__enter__(), support.registry.Registry(port=BASIC, htpasswd=f"user:{hashed}\n").__enter__()]
-        for port in (TOKEN, DENIED):
-            serve(Gate, port)
+        hashed = crypt.crypt("wirepass", crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16))
+        self.registries = [support.registry.Registry(port=OPEN).__enter__(), support.registry.Registry(port=BASIC, htpasswd=f"wireuser:{hashed}\n").__enter__()]
         self.base, self.base_top = base_blobs()
         for name in ("base", "alias"):
             self.push(f"wire/{name}", "1")
@@ -153,7 +158,7 @@ class World:
             path.write_text(file["text"])
         git.shell("git/repo", "git init -q .\ngit add .\ngit commit -qm one")
         subprocess.run(["git", "clone", "-q", "--bare", os.path.join(git.root, "git/repo"), os.path.join(git.root, "git/repo.git")], env=support.git_server.ENV, check=True)
-        files = {"/ctx.tar": tar_of("$TMP/tarctx"), "/f.bin": b"f.bin\n"}
+        files = {"/ctx.tar": support.tar_of("$TMP/tarctx"), "/f.bin": b"f.bin\n"}
 
         class Handler(support.git_server._Handler):
             def do_GET(self):
