@@ -7,6 +7,7 @@
 namespace bk::client {
 
 flags::Command MakeBuild(const CancelToken& cancel);
+flags::Command MakeAttach(const CancelToken& cancel);
 flags::Command MakeExplain(const CancelToken& cancel);
 flags::Command MakeDiskUsage(const CancelToken& cancel);
 flags::Command MakePrune(const CancelToken& cancel);

@@ -23,6 +23,8 @@ namespace api = moby::buildkit::v1;
 
 // How long the progress stream may be silent once the build is over.
 constexpr std::chrono::seconds kStatusInactivity(5);
+// How long a daemon whose connection broke may take to answer.
+constexpr std::chrono::seconds kFateWait(2);
 // How long the build may go on after another part of it failed.
 constexpr std::chrono::seconds kSolveAfterFailure(5);
 
@@ -118,12 +120,22 @@ class Build {
         result_.exporter_response = {response.exporterresponse().begin(), response.exporterresponse().end()};
         if (auto node = result_.exporter_response.extract(llb::kLockResponse); !node.empty()) result_.lock_text = std::move(node.mapped());
       } else {
-        Fail(AnnotateCall(status, "failed to solve"));
+        Fail(AnnotateCall(WithFate(status), "failed to solve"));
       }
     }
     TookMessage();
     solve_over_.Change([](bool& over) { over = true; });
     session_.Close();
+  }
+
+  // Whoever lost the connection is told what became of the daemon: a broken call alone says nothing of that.
+  absl::Status WithFate(const absl::Status& status) const {
+    bool lost = absl::IsUnavailable(status) && connection_.channel()->GetState(false) != GRPC_CHANNEL_READY;
+    if (!lost || calls_.token().cancelled()) return status;
+    if (connection_.WaitUntilReady(calls_.token(), kFateWait).ok()) {
+      return WithMessage(status, StrCat(Message(status), ": the connection broke; the daemon answers again, build ", options_.ref, " ended with the connection or with an earlier daemon"));
+    }
+    return WithMessage(status, StrCat(Message(status), ": the daemon does not answer any more, build ", options_.ref, " is lost with it"));
   }
 
   void Gateway() {
