@@ -54,9 +54,9 @@ class OuterStream {
     return ok;
   }
   // Half-closes, and breaks the call if the daemon does not end it in time.
-  void End() {
-    watchdog_ = std::thread([this] {
-      if (!ended_.WaitFor(kCloseTimeout, [](bool& ended) { return ended; })) context_.TryCancel();
+  void End(std::chrono::milliseconds timeout) {
+    watchdog_ = std::thread([this, timeout] {
+      if (!ended_.WaitFor(timeout, [](bool& ended) { return ended; })) context_.TryCancel();
     });
     if (ended_.With([](bool& ended) { return ended; })) return;
     std::lock_guard lock(writing_);
@@ -158,7 +158,7 @@ absl::Status Session::Run(const CancelToken& cancel, const Connection& connectio
     CancelCallback on_cancel(cancel, [this] { Close(); });
     wire::Pump(
         ends.pump_end.get(), [&](std::string_view bytes) { return outer.Send(bytes); }, [&](std::string& bytes) { return outer.Receive(bytes); },
-        [&] { outer.End(); });
+        [&] { outer.End(state_.With([](State& s) { return s.broken ? std::chrono::milliseconds(0) : std::chrono::milliseconds(kCloseTimeout); })); });
   }
   grpc::Status status = outer.Finish();
   bool expected = state_.With([](State& s) {
@@ -169,6 +169,11 @@ absl::Status Session::Run(const CancelToken& cancel, const Connection& connectio
   queued.End();
   server->Wait();
   return expected || status.ok() ? absl::OkStatus() : connection.FromCall(status);
+}
+
+void Session::Break() {
+  state_.With([](State& s) { s.broken = true; });
+  Close();
 }
 
 void Session::Close() {

@@ -32,6 +32,8 @@ class Session {
   // could be opened.
   absl::Status Run(const CancelToken& cancel, const Connection& connection);
   void Close();
+  // Close, for a daemon that is known not to answer: nothing of it is waited for.
+  void Break();
 
  private:
   struct Offer {
@@ -39,7 +41,7 @@ class Session {
     std::unique_ptr<grpc::Service> service;
   };
   struct State {
-    bool closed = false;
+    bool closed = false, broken = false;
     int pump_fd = -1;  // while running
   };
   std::string id_, shared_key_;

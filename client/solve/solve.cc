@@ -23,6 +23,9 @@ namespace api = moby::buildkit::v1;
 
 // How long the progress stream may be silent once the build is over.
 constexpr std::chrono::seconds kStatusInactivity(5);
+// A daemon that is not on this machine is asked again and again whether it is there; two answers in a row that do not come in
+// time are an end. Pings of HTTP/2 would do the same, but the reference's daemon breaks connections for pinging.
+constexpr std::chrono::milliseconds kAskInterval(1000), kAskTimeout(1500);
 // How long a daemon whose connection broke may take to answer.
 constexpr std::chrono::seconds kFateWait(2);
 // How long the build may go on after another part of it failed.
@@ -43,8 +46,10 @@ class Build {
     });
     std::thread status([this] { FollowStatus(); });
     std::thread gateway([this] { Gateway(); });
+    std::thread watch([this] { WatchDaemon(); });
     Control();
     gateway.join();
+    watch.join();
     session.join();
     while (!status_over_.WaitFor(kStatusInactivity, [](bool& over) { return over; })) {
       if (!TookMessage()) status_call_.Cancel();
@@ -126,6 +131,23 @@ class Build {
     TookMessage();
     solve_over_.Change([](bool& over) { over = true; });
     session_.Close();
+  }
+
+  // Ends the build when the daemon fell silent: the network may be gone without a word.
+  void WatchDaemon() {
+    if (!connection_.address().socket_path.empty()) return;
+    auto over = [](bool& ended) { return ended; };
+    for (int missed = 0; !solve_over_.WaitFor(missed == 0 ? kAskInterval : std::chrono::milliseconds(1), over);) {
+      CallContext context(calls_.token());
+      context->set_deadline(std::chrono::system_clock::now() + kAskTimeout);
+      api::InfoResponse response;
+      missed = stub_->Info(context.get(), {}, &response).error_code() == grpc::DEADLINE_EXCEEDED ? missed + 1 : 0;
+      if (missed < 2) continue;
+      Fail(Unavailable("the daemon at ", connection_.address().text, " does not answer any more: build ", options_.ref, " ends there as soon as it misses us (look with buildctl attach ", options_.ref, ")"));
+      status_call_.Cancel();
+      session_.Break();
+      return;
+    }
   }
 
   // Whoever lost the connection is told what became of the daemon: a broken call alone says nothing of that.

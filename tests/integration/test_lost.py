@@ -5,7 +5,9 @@ Rows: none has them as such; RPC-016 (sessions end with their connection), docs/
 import os
 import re
 import signal
+import socket
 import subprocess
+import threading
 import time
 
 from support import leaks, machine
@@ -83,6 +85,96 @@ class Lost(Case):
             if match and "completedAt" not in line and "CompletedAt" not in line:
                 return match.group(1)
         self.fail(daemon.buildctl("debug", "histories", check=False).out)
+
+
+    def test_the_network_is_gone(self):
+        """A pair of network interfaces goes down in mid-build: the client ends with a message, the daemon ends the build."""
+        names = [f"bkl{os.getpid() % 100000}{end}" for end in "ab"]
+        space = f"bk-lost-{os.getpid()}"
+        net = f"10.{os.getpid() % 200 + 20}.77"
+
+        def ip(*words):
+            subprocess.run(["ip", *words], check=True)
+        ip("netns", "add", space)
+        self.addCleanup(ip, "netns", "del", space)
+        ip("link", "add", names[0], "type", "veth", "peer", "name", names[1], "netns", space)
+        ip("addr", "add", f"{net}.1/24", "dev", names[0])
+        ip("link", "set", names[0], "up")
+        ip("-n", space, "addr", "add", f"{net}.2/24", "dev", names[1])
+        ip("-n", space, "link", "set", names[1], "up")
+        with Daemon(flags=["--addr", f"tcp://{net}.1:7077"]) as daemon:
+            context = daemon.context({"Dockerfile": f"FROM {self.base}\nRUN echo begun; sleep 1000\n"})
+            argv = [os.path.join(machine.bin_dir(), "buildctl"), "--addr", f"tcp://{net}.1:7077", *daemon.build_args(context)]
+            client = subprocess.Popen(["ip", "netns", "exec", space, *argv], env=daemon.env, stderr=subprocess.PIPE, text=True, cwd=daemon.dir)
+            self.await_step(client, "begun")
+            ip("link", "set", names[0], "down")
+            rest = client.communicate(timeout=PATIENCE)[1]
+            self.assertEqual(client.returncode, 1)
+            self.assertRegex(rest.strip().splitlines()[-1], r"^error: .*the daemon at tcp://\S+ does not answer any more: build \w+ ends there|^error: .*the daemon does not answer any more, build")
+            self.assertEqual(leaks.settle(lambda: [line for line in daemon.pids_of_steps() if "sleep 1000" in line], PATIENCE), [])
+
+    def test_the_connection_falls_silent(self):
+        """A relay that holds the bytes back and closes nothing: the client finds that out by itself."""
+        for user in self.both_users():
+            with Daemon(user=user) as daemon, Relay(daemon.socket) as relay:
+                context = daemon.context({"Dockerfile": f"FROM {self.base}\nRUN echo begun; sleep 1000\n"})
+                argv = [os.path.join(machine.bin_dir(), "buildctl"), "--addr", f"tcp://127.0.0.1:{relay.port}", *daemon.build_args(context)]
+                client = subprocess.Popen(machine.command_as(user, argv), env=daemon.env, stderr=subprocess.PIPE, text=True, cwd=daemon.dir)
+                self.await_step(client, "begun")
+                relay.silent = True
+                rest = client.communicate(timeout=PATIENCE)[1]
+                self.assertEqual(client.returncode, 1)
+                self.assertIn("does not answer any more", rest.strip().splitlines()[-1])
+                relay.close()
+                self.assertEqual(leaks.settle(lambda: [line for line in daemon.pids_of_steps() if "sleep 1000" in line], PATIENCE), [])
+
+
+class Relay:
+    """A TCP port whose bytes go to a unix socket and back, until `silent`."""
+
+    def __init__(self, path):
+        self.path, self.silent, self.sockets = path, False, []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+
+    def __enter__(self):
+        threading.Thread(target=self.accept, daemon=True).start()
+        return self
+
+    def accept(self):
+        while True:
+            try:
+                inner, outer = self.listener.accept()[0], socket.socket(socket.AF_UNIX)
+                outer.connect(self.path)
+            except OSError:
+                return
+            self.sockets += [inner, outer]
+            for source, sink in ((inner, outer), (outer, inner)):
+                threading.Thread(target=self.pump, args=(source, sink), daemon=True).start()
+
+    def pump(self, source, sink):
+        try:
+            while data := source.recv(65536):
+                if self.silent:
+                    return
+                sink.sendall(data)
+            if not self.silent:
+                sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def close(self):
+        self.listener.close()
+        for one in self.sockets:
+            try:
+                one.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            one.close()
+        self.sockets = []
+
+    def __exit__(self, *_):
+        self.close()
 
 
 class Sessions(ApiCase):
