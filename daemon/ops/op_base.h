@@ -23,6 +23,7 @@ absl::StatusOr<OpPtr> MakeFileOp(const SharedParts& parts, const OpRequest& requ
 absl::StatusOr<OpPtr> MakeMergeOp(const SharedParts& parts, const OpRequest& request);
 absl::StatusOr<OpPtr> MakeDiffOp(const SharedParts& parts, const OpRequest& request);
 absl::StatusOr<OpPtr> MakePassthroughOp(const SharedParts& parts, const OpRequest& request);
+absl::StatusOr<OpPtr> MakeBuildOp(const SharedParts& parts, const OpRequest& request);
 
 // An op of `request` with the parts of the daemon.
 class OpBase : public solver::Op {

@@ -8,7 +8,7 @@ namespace {
 struct OpRow {
   pb::Op::OpCase kind;
   const char* name;
-  absl::StatusOr<OpPtr> (*make)(const SharedParts&, const OpRequest&);  // null: not built yet
+  absl::StatusOr<OpPtr> (*make)(const SharedParts&, const OpRequest&);
 };
 
 constexpr OpRow kOps[] = {
@@ -18,7 +18,7 @@ constexpr OpRow kOps[] = {
     {pb::Op::kMerge, "merge", &MakeMergeOp},
     {pb::Op::kDiff, "diff", &MakeDiffOp},
     {pb::Op::kPassthrough, "passthrough", &MakePassthroughOp},
-    {pb::Op::kBuild, "build", nullptr},
+    {pb::Op::kBuild, "build", &MakeBuildOp},
 };
 
 class TableFactory : public OpFactory {
@@ -28,7 +28,6 @@ class TableFactory : public OpFactory {
   absl::StatusOr<OpPtr> Make(const OpRequest& request) override {
     for (const OpRow& row : kOps) {
       if (row.kind != request.op->op_case()) continue;
-      if (row.make == nullptr) return Unimplemented("op of kind ", row.name, " is not built yet");
       return row.make(parts_, request);
     }
     return Unknown("no support for <nil>");  // of the reference, for an op that says nothing

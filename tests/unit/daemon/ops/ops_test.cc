@@ -436,8 +436,11 @@ TEST_CASE("passthrough gives its inputs out again") {
 TEST_CASE("kinds that are not built and ops without meaning are refused by name") {
   Fixture f;
   pb::Op build;
-  build.mutable_build();
+  build.mutable_build()->set_builder(-1);
   CHECK(Message(f.Make(build, 0).status()) == "op of kind build is not built yet");
+  build.mutable_build()->set_builder(3);
+  REQUIRE(f.Make(build, 0).ok());
+  CHECK(Message(f.Run(build, {}).status()) == "only LLB builder is currently allowed");
   CHECK(Message(f.Make(pb::Op(), 0).status()) == "no support for <nil>");
   pb::Op exec;
   exec.mutable_exec()->mutable_meta();
