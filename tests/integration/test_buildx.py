@@ -10,21 +10,9 @@ import time
 import urllib.request
 
 from support import machine
+from support.buildx import SUITES, fetch
 from support.case import Case, ran, steps
 from support.daemon import Daemon
-
-# Suites and what their docker-buildx is at least.
-SUITES = {"trixie": (0, 13), "sid": (0, 29)}
-
-
-def fetch(suite):
-    """The client program of that suite, kept for the next run below /var/cache."""
-    where = pathlib.Path("/var/cache/buildkit-tests/buildx-" + suite)
-    program = where / "usr/libexec/docker/cli-plugins/docker-buildx"
-    if not program.exists():
-        subprocess.run([str(machine.TOP / "tests/integration/support/fetch_debian"), suite, "docker-buildx", str(where)], check=True)
-    return str(program)
-
 
 class Buildx(Case):
     def clients(self):

@@ -12,7 +12,7 @@ from support import machine
 from support.api import Client
 from support.case import Case
 from support.daemon import Daemon
-from test_buildx import fetch
+from support.buildx import fetch
 
 DOCKERFILE = "FROM {base}\nRUN echo said by the step\n"
 FAILING = "FROM {base}\nRUN echo before it fails; exit 3\n"
