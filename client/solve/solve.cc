@@ -26,6 +26,7 @@ constexpr std::chrono::seconds kStatusInactivity(5);
 // A daemon that is not on this machine is asked again and again whether it is there; two answers in a row that do not come in
 // time are an end. Pings of HTTP/2 would do the same, but the reference's daemon breaks connections for pinging.
 constexpr std::chrono::milliseconds kAskInterval(1000), kAskTimeout(1500);
+constexpr std::chrono::milliseconds kStateWait(300);
 // How long a daemon whose connection broke may take to answer.
 constexpr std::chrono::seconds kFateWait(2);
 // How long the build may go on after another part of it failed.
@@ -152,8 +153,10 @@ class Build {
 
   // Whoever lost the connection is told what became of the daemon: a broken call alone says nothing of that.
   absl::Status WithFate(const absl::Status& status) const {
-    bool lost = absl::IsUnavailable(status) && connection_.channel()->GetState(false) != GRPC_CHANNEL_READY;
-    if (!lost || calls_.token().cancelled()) return status;
+    if (!absl::IsUnavailable(status) || calls_.token().cancelled()) return status;
+    // The channel may learn of it a moment after its calls did. One that stays whole brought the daemon's own answer.
+    auto soon = std::chrono::system_clock::now() + kStateWait;
+    if (connection_.channel()->GetState(false) == GRPC_CHANNEL_READY && !connection_.channel()->WaitForStateChange(GRPC_CHANNEL_READY, soon)) return status;
     if (connection_.WaitUntilReady(calls_.token(), kFateWait).ok()) {
       return WithMessage(status, StrCat(Message(status), ": the connection broke; the daemon answers again, build ", options_.ref, " ended with the connection or with an earlier daemon"));
     }
