@@ -4,20 +4,22 @@
 
 #include "base/go_url.h"
 #include "base/os/file.h"
+#include "client/conn/helper_address.h"
 
 namespace bk::client {
 namespace {
 
 constexpr char kSystemSocket[] = "/run/buildkit/buildkitd.sock";
-constexpr const char* kHelpers[] = {"docker-container", "podman-container", "nerdctl-container", "kube-pod", "ssh"};
 
 }  // namespace
 
 absl::StatusOr<Address> ParseAddress(const std::string& text) {
   size_t mark = text.find("://");
   std::string scheme = mark == std::string::npos ? "" : text.substr(0, mark);
-  for (const char* helper : kHelpers) {
-    if (scheme == helper) return Unimplemented("address ", Quote(text), ": connections through ", helper, " are not built yet (use unix:// or tcp://)");
+  if (IsHelperScheme(scheme)) {
+    BK_TRY(GoUrl url, GoUrl::Parse(text));
+    BK_TRY(auto command, HelperCommand(url));
+    return Address{text, "", "", url.host, url.hostname(), std::move(command)};
   }
   if (scheme == "unix") {
     std::string path = text.substr(mark + 3);
@@ -27,9 +29,9 @@ absl::StatusOr<Address> ParseAddress(const std::string& text) {
   if (scheme == "tcp") {
     BK_TRY(GoUrl url, GoUrl::Parse(text));
     if (url.host.empty()) return InvalidArgument("invalid address ", Quote(text), ": no host");
-    return Address{text, "", "dns:///" + url.host, url.host};
+    return Address{text, "", "dns:///" + url.host, url.host, url.hostname()};
   }
-  return InvalidArgument("invalid address ", Quote(text), " (use unix:///PATH or tcp://HOST:PORT)");
+  return InvalidArgument("invalid address ", Quote(text), " (use unix:///PATH, tcp://HOST:PORT, docker-container://, podman-container://, nerdctl-container://, kube-pod:// or ssh://)");
 }
 
 std::string DefaultAddress() {

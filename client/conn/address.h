@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/status.h"
 
@@ -13,11 +14,14 @@ namespace bk::client {
 struct Address {
   std::string text;         // as given
   std::string socket_path;  // unix://, else empty
-  std::string target;       // what gRPC dials
+  std::string target;       // what gRPC dials; "" for helpers
   std::string authority;    // of the HTTP/2 requests
+  std::string host = "";    // without port: the name that a certificate must have
+  std::vector<std::string> helper = {};  // program and arguments whose stdin and stdout are the connection
 };
 
-// unix:///PATH and tcp://HOST:PORT. Unimplemented for the schemes of connection helpers, named.
+// unix:///PATH, tcp://HOST:PORT, and those of helpers: docker-container://, podman-container://, nerdctl-container://,
+// kube-pod://, ssh://. Pure.
 absl::StatusOr<Address> ParseAddress(const std::string& text);
 
 // BUILDKIT_HOST; else the system's socket if it exists; else the one in XDG_RUNTIME_DIR if it exists; else the system's.

@@ -9,6 +9,7 @@
 
 #include "base/os/unique_fd.h"
 #include "base/suggest.h"
+#include "base/unicode.h"
 #include "control/control.grpc.pb.h"
 #include "proto/wire/grpc_setup.h"
 #include "proto/wire/status_codec.h"
@@ -42,9 +43,28 @@ std::string DetailPrefix(const ErrorDetail& detail) {
   return StrCat("unsupported compatibility-version ", version, " feature ", text("feature"), ": ");
 }
 
+// gRPC's own words for a server that is not reached, in those of the reference; others stay.
+std::string DialError(const std::string& message, const std::string& host) {
+  constexpr std::string_view kRefused = "Failed to connect to remote host: ", kHandshake = "handshake failed", kLookup = "DNS resolution failed", kPeer = "last error: UNKNOWN: ipv";
+  auto error = [](std::string_view what, std::string_view why) { return StrCat("connection error: desc = \"transport: ", what, ": ", why, "\""); };
+  if (size_t at = message.find(kRefused); at != std::string::npos) {
+    std::string place = host;
+    if (size_t peer = message.find(kPeer); peer != std::string::npos && peer < at) {  // "…: ipv4:127.0.0.1:1: Failed …"
+      place = message.substr(peer + kPeer.size() + 2, at - peer - kPeer.size() - 4);
+    }
+    return error("Error while dialing", StrCat("dial tcp ", place, ": connect: ", ToLower(message.substr(at + kRefused.size()))));
+  }
+  if (message.find(kLookup) != std::string::npos) return error("Error while dialing", StrCat("dial tcp: lookup ", host, ": no such host"));
+  if (size_t at = message.find(kHandshake); at != std::string::npos) {
+    size_t why = message.find(": ", at);
+    return error("authentication handshake failed", why == std::string::npos ? message : message.substr(why + 2));
+  }
+  return message;
+}
+
 }  // namespace
 
-Connection::Connection(Address address, std::shared_ptr<void> companion) : companion_(std::move(companion)), address_(std::move(address)) {
+grpc::ChannelArguments Connection::Arguments() const {
   wire::HoldGrpc();
   grpc::ChannelArguments arguments = wire::ChannelArguments();
   if (!address_.authority.empty()) arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, address_.authority);
@@ -52,7 +72,33 @@ Connection::Connection(Address address, std::shared_ptr<void> companion) : compa
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 20'000);  // also the time that one attempt may take
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
-  channel_ = grpc::CreateCustomChannel(address_.target, grpc::InsecureChannelCredentials(), arguments);
+  return arguments;
+}
+
+Connection::Connection(Address address, std::shared_ptr<void> companion) : companion_(std::move(companion)), address_(std::move(address)) {
+  channel_ = grpc::CreateCustomChannel(address_.target, grpc::InsecureChannelCredentials(), Arguments());
+}
+
+Connection::Connection(Address address, std::shared_ptr<Helper> helper) : helper_(std::move(helper)), address_(std::move(address)) {
+  channel_ = grpc::CreateCustomInsecureChannelFromFd(address_.text, helper_->TakeConnection().Release(), Arguments());
+}
+
+absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(Address address, const Tls& tls) {
+  if (!address.helper.empty()) {
+    if (tls.files.any()) return InvalidArgument("address ", Quote(address.text), ": TLS over a helper is not built (its program encrypts; leave the TLS flags out)");
+    auto helper = Helper::Start(address.helper);
+    if (!helper.ok()) return Unavailable("connection error: desc = \"transport: Error while dialing: ", Message(helper.status()), "\"");
+    return std::unique_ptr<Connection>(new Connection(std::move(address), std::shared_ptr<Helper>(*std::move(helper))));
+  }
+  if (!tls.files.any()) return std::make_unique<Connection>(std::move(address));
+  BK_TRY(auto credentials, wire::ClientTls(tls.files));
+  std::string name = tls.server_name.empty() ? address.host : tls.server_name;
+  if (!name.empty()) address.authority = name;
+  auto connection = std::make_unique<Connection>(std::move(address));
+  grpc::ChannelArguments arguments = connection->Arguments();
+  if (!name.empty()) arguments.SetSslTargetNameOverride(name);
+  connection->channel_ = grpc::CreateCustomChannel(connection->address_.target, credentials, arguments);
+  return connection;
 }
 
 absl::Status Connection::WaitUntilReady(const CancelToken& cancel, std::chrono::milliseconds timeout) const {
@@ -73,7 +119,7 @@ absl::Status Connection::WaitUntilReady(const CancelToken& cancel, std::chrono::
     grpc::Status status = stub->Info(context.get(), {}, &response);
     if (status.ok() || status.error_code() == grpc::UNIMPLEMENTED) return absl::OkStatus();
     if (status.error_code() == grpc::DEADLINE_EXCEEDED) return DeadlineExceeded("context deadline exceeded");
-    if (status.error_code() != grpc::UNAVAILABLE) return FromCall(status);
+    if (status.error_code() != grpc::UNAVAILABLE || helper_ != nullptr) return FromCall(status);
     BK_RETURN_IF_ERROR(cancel.SleepFor(std::min(left, kProbeInterval)));
   }
 }
@@ -82,7 +128,12 @@ absl::Status Connection::FromCall(const grpc::Status& status) const {
   absl::Status out = wire::FromGrpc(status);
   // gRPC's own words for a call that was cancelled here.
   if (out.code() == absl::StatusCode::kCancelled && (out.message() == "CANCELLED" || out.message() == "Cancelled")) return WithMessage(out, "context canceled");
-  if (out.code() != absl::StatusCode::kUnavailable || address_.socket_path.empty()) return out;
+  if (out.code() != absl::StatusCode::kUnavailable) return out;
+  if (helper_ != nullptr) {
+    std::string why = helper_->WhyBroken();
+    return why.empty() ? out : WithMessage(out, StrCat("connection error: desc = \"error reading server preface: ", why, "\""));
+  }
+  if (address_.socket_path.empty()) return WithMessage(out, DialError(Message(out), address_.authority));
   int error = ConnectError(address_.socket_path);
   if (error == 0) return out;
   return WithMessage(out, StrCat("connection error: desc = \"transport: Error while dialing: dial unix ", address_.socket_path, ": connect: ", ErrnoText(error), "\""));

@@ -10,25 +10,40 @@
 
 #include "base/cancel.h"
 #include "client/conn/address.h"
+#include "client/conn/helper.h"
+#include "proto/wire/tls.h"
 
 namespace bk::client {
 
+struct Tls {
+  wire::TlsFiles files;     // none: no encryption
+  std::string server_name;  // "" = the address's host
+};
+
 class Connection {
  public:
-  // `companion` lives as long as the connection: what the daemon behind it needs.
+  // Without TLS, and not through a helper. `companion` lives as long as the connection: what the daemon behind it needs.
   explicit Connection(Address address, std::shared_ptr<void> companion = nullptr);
+  // For every address. Files of `tls` are read now; a helper is started now. InvalidArgument for TLS over a helper, whose
+  // other end is a unix socket.
+  static absl::StatusOr<std::unique_ptr<Connection>> Open(Address address, const Tls& tls);
 
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
   const Address& address() const { return address_; }
 
   // Blocks until the daemon answers a call (any answer), or for `timeout` (DeadlineExceeded "context deadline exceeded").
+  // Unavailable when a helper has ended: another connection is to be opened.
   absl::Status WaitUntilReady(const CancelToken& cancel, std::chrono::milliseconds timeout) const;
 
-  // A call's outcome with its typed details. When no daemon could be reached the message says which socket and why.
+  // A call's outcome with its typed details. When no daemon could be reached the message says where it was looked for, and why.
   absl::Status FromCall(const grpc::Status& status) const;
 
  private:
+  Connection(Address address, std::shared_ptr<Helper> helper);
+  grpc::ChannelArguments Arguments() const;
+
   std::shared_ptr<void> companion_;
+  std::shared_ptr<Helper> helper_;  // outlives the channel
   Address address_;
   std::shared_ptr<grpc::Channel> channel_;
 };

@@ -33,6 +33,7 @@
 #include "daemon/source/table.h"
 #include "proto/llb/caps.h"
 #include "proto/wire/grpc_setup.h"
+#include "proto/wire/tls.h"
 #include "sandbox/exec/deferred_executor.h"
 #include "sandbox/exec/runtime_executor.h"
 
@@ -100,6 +101,17 @@ absl::StatusOr<frontend::WorkerInfo> DescribeWorker(const config::Config& config
   return worker;
 }
 
+std::unique_ptr<ExternalConnectionAcceptor> AcceptorOf(grpc::ServerBuilder& builder, std::shared_ptr<grpc::ServerCredentials> credentials) {
+  return builder.experimental().AddExternalConnectionAcceptor(grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, std::move(credentials));
+}
+
+void HandOver(const Listeners::Connection& from, ExternalConnectionAcceptor& to) {
+  ExternalConnectionAcceptor::NewConnectionParameters connection;
+  connection.listener_fd = from.listening_fd;
+  connection.fd = from.fd;
+  to.HandleNewConnection(&connection);
+}
+
 }  // namespace
 
 struct Daemon::Rooms {
@@ -123,7 +135,7 @@ struct Daemon::Rooms {
   std::unique_ptr<llb::Engine> engine;
   std::unique_ptr<Collector> collector;
   std::unique_ptr<control::Services> services;
-  std::unique_ptr<ExternalConnectionAcceptor> acceptor, trace_acceptor;
+  std::unique_ptr<ExternalConnectionAcceptor> acceptor, tls_acceptor, trace_acceptor;
   std::unique_ptr<grpc::Server> server, trace_server;
   Listeners listeners, trace_listeners;
 
@@ -209,24 +221,27 @@ absl::Status Daemon::Rooms::MakeEngine() {
 }
 
 absl::Status Daemon::Rooms::Serve() {
-  for (const std::string& address : config.addresses) BK_RETURN_IF_ERROR(listeners.Add(address, {config.socket_uid, config.socket_gid}));
+  BK_TRY(std::shared_ptr<grpc::ServerCredentials> tls, wire::ServerTls({.ca = config.tls.ca, .certificate = config.tls.certificate, .key = config.tls.key}));
+  for (const std::string& address : config.addresses) {
+    BK_RETURN_IF_ERROR(listeners.Add(address, {config.socket_uid, config.socket_gid}));
+    if (tls != nullptr && address.starts_with("unix://")) log::Warning("TLS is disabled for " + address);
+  }
+  for (const std::string& address : listeners.TcpAddresses()) {
+    if (tls == nullptr) log::Warning(StrCat("TLS is not enabled for ", address, ". enabling mutual TLS authentication is highly recommended"));
+  }
   std::vector<cache::PruneOptions> policies = PoliciesOf(config);
   collector = std::make_unique<Collector>(&store->manager(), policies);
   services = std::make_unique<control::Services>(control::ControlParts{.engine = engine.get(), .sessions = &sessions, .content = &store->content(), .records = records.get(), .gc_policy = policies,
                                                                        .after_build = [this] { collector->Wake(); }});
   grpc::ServerBuilder builder;
   wire::ConfigureServer(builder);
-  acceptor = builder.experimental().AddExternalConnectionAcceptor(grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, grpc::InsecureServerCredentials());
+  acceptor = AcceptorOf(builder, grpc::InsecureServerCredentials());
+  if (tls != nullptr) tls_acceptor = AcceptorOf(builder, tls);
   services->Register(builder);
   server = builder.BuildAndStart();
   if (server == nullptr) return Internal("the gRPC server does not start");
   BK_RETURN_IF_ERROR(ServeTraces());
-  return listeners.Start([this](int listening, int fd) {
-    ExternalConnectionAcceptor::NewConnectionParameters connection;
-    connection.listener_fd = listening;
-    connection.fd = fd;
-    acceptor->HandleNewConnection(&connection);
-  });
+  return listeners.Start([this](const Listeners::Connection& c) { HandOver(c, c.tcp && tls_acceptor != nullptr ? *tls_acceptor : *acceptor); });
 }
 
 // Steps send their spans here (environment OTEL_*): taken and dropped until somebody asks for them.
@@ -234,16 +249,11 @@ absl::Status Daemon::Rooms::ServeTraces() {
   if (config.otel_socket_path.empty()) return absl::OkStatus();
   grpc::ServerBuilder builder;
   wire::ConfigureServer(builder);
-  trace_acceptor = builder.experimental().AddExternalConnectionAcceptor(grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, grpc::InsecureServerCredentials());
+  trace_acceptor = AcceptorOf(builder, grpc::InsecureServerCredentials());
   services->RegisterTraces(builder);
   trace_server = builder.BuildAndStart();
   if (trace_server == nullptr) return Internal("the gRPC server for traces does not start");
-  return trace_listeners.Start([this](int listening, int fd) {
-    ExternalConnectionAcceptor::NewConnectionParameters connection;
-    connection.listener_fd = listening;
-    connection.fd = fd;
-    trace_acceptor->HandleNewConnection(&connection);
-  });
+  return trace_listeners.Start([this](const Listeners::Connection& c) { HandOver(c, *trace_acceptor); });
 }
 
 Daemon::Rooms::~Rooms() {
@@ -266,7 +276,7 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const config::Config& conf
   BK_RETURN_IF_ERROR(rooms->Serve());
   // Clients are answered meanwhile; steps wait.
   BK_RETURN_IF_ERROR(rooms->executor->Ready());
-  for (const std::string& address : config.addresses) log::Info(StrCat("running server on ", address));
+  for (const std::string& address : rooms->listeners.Addresses()) log::Info(StrCat("running server on ", address));
   NotifyServiceManager("READY=1");
   return std::unique_ptr<Daemon>(new Daemon(std::move(rooms)));
 }

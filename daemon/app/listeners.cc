@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/os/file.h"
 #include "base/os/process.h"
+#include "daemon/app/tcp_socket.h"
 
 namespace bk::app {
 namespace {
@@ -54,7 +55,12 @@ absl::Status Listeners::Add(const std::string& address, const SocketOwner& owner
   std::string scheme = address.substr(0, at), rest = address.substr(at + 3);
   if (scheme == "unix") return AddUnix(rest, owner);
   if (scheme == "fd") return AddPassed(rest);
-  if (scheme == "tcp") return Unimplemented("addr ", address, ": tcp listeners with TLS are not built yet (use unix://)");
+  if (scheme == "tcp") {
+    BK_TRY(os::UniqueFd fd, ListenTcp(rest));
+    std::string name = "tcp://" + TcpName(fd.get());
+    listeners_.push_back({std::move(fd), "", std::move(name), true});
+    return absl::OkStatus();
+  }
   return InvalidArgument("addr ", address, " not supported");
 }
 
@@ -81,7 +87,7 @@ absl::Status Listeners::AddUnix(const std::string& path, const SocketOwner& owne
     unlink(temporary.c_str());
     return ErrnoError(error, StrCat("listen unix ", path));
   }
-  listeners_.push_back({std::move(fd), path});
+  listeners_.push_back({std::move(fd), path, "unix://" + path});
   return absl::OkStatus();
 }
 
@@ -99,12 +105,13 @@ absl::Status Listeners::AddPassed(const std::string& which) {
   }
   for (int64_t fd = first; fd <= last; fd++) {
     if (fcntl(static_cast<int>(fd), F_SETFD, FD_CLOEXEC) != 0 || fcntl(static_cast<int>(fd), F_SETFL, O_NONBLOCK) != 0) return ErrnoError(errno, StrCat("addr fd://", fd));
-    listeners_.push_back({os::UniqueFd(static_cast<int>(fd)), ""});
+    std::string tcp = TcpName(static_cast<int>(fd));
+    listeners_.push_back({os::UniqueFd(static_cast<int>(fd)), "", tcp.empty() ? StrCat("fd://", fd) : "tcp://" + tcp, !tcp.empty()});
   }
   return absl::OkStatus();
 }
 
-absl::Status Listeners::Start(std::function<void(int, int)> serve) {
+absl::Status Listeners::Start(std::function<void(const Connection&)> serve) {
   BK_TRY(os::Pipe stop, os::MakePipe());
   stop_read_ = std::move(stop.read);
   stop_write_ = std::move(stop.write);
@@ -112,7 +119,7 @@ absl::Status Listeners::Start(std::function<void(int, int)> serve) {
   return absl::OkStatus();
 }
 
-void Listeners::AcceptLoop(const std::function<void(int, int)>& serve) {
+void Listeners::AcceptLoop(const std::function<void(const Connection&)>& serve) {
   std::vector<pollfd> polled = {{stop_read_.get(), POLLIN, 0}};
   for (const Listener& listener : listeners_) polled.push_back({listener.fd.get(), POLLIN, 0});
   while (poll(polled.data(), polled.size(), -1) >= 0 || errno == EINTR) {
@@ -121,7 +128,9 @@ void Listeners::AcceptLoop(const std::function<void(int, int)>& serve) {
       if ((polled[i].revents & POLLIN) == 0) continue;
       int fd = accept4(polled[i].fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
       if (fd >= 0) {
-        serve(polled[i].fd, fd);
+        const bool tcp = listeners_[i - 1].tcp;
+        if (tcp) PrepareTcpConnection(fd);
+        serve({polled[i].fd, fd, tcp});
       } else if (errno == EMFILE || errno == ENFILE) {
         log::Error("no file descriptors left for a connection (raise the limit: LimitNOFILE= or ulimit -n)");
         pollfd pause{stop_read_.get(), POLLIN, 0};
@@ -129,6 +138,20 @@ void Listeners::AcceptLoop(const std::function<void(int, int)>& serve) {
       }
     }
   }
+}
+
+std::vector<std::string> Listeners::Addresses() const {
+  std::vector<std::string> out;
+  for (const Listener& listener : listeners_) out.push_back(listener.address);
+  return out;
+}
+
+std::vector<std::string> Listeners::TcpAddresses() const {
+  std::vector<std::string> out;
+  for (const Listener& listener : listeners_) {
+    if (listener.tcp) out.push_back(listener.address);
+  }
+  return out;
 }
 
 void Listeners::Stop() {

@@ -1,4 +1,4 @@
-// The daemon's listening sockets: made with the right owner and mode, or taken over from systemd (fd://).
+// The daemon's listening sockets: unix ones made with the right owner and mode, TCP ones, or those taken over from systemd (fd://).
 //
 // Accepted connections are handed to a gRPC server by one thread. A socket file that somebody answers on is never taken
 // away; one that nobody answers on is replaced.
@@ -26,22 +26,32 @@ class Listeners {
   Listeners(const Listeners&) = delete;
   Listeners& operator=(const Listeners&) = delete;
 
-  // "unix:///path" (mode 0660, its directory made), "fd://" (all that systemd passed) or "fd://N". The error names the address
-  // and the fix; tcp:// is refused ("not built yet").
+  // "unix:///path" (mode 0660, its directory made), "tcp://host:port", "fd://" (all that systemd passed) or "fd://N". The error
+  // names the address and the fix.
   absl::Status Add(const std::string& address, const SocketOwner& owner);
-  // Hands every accepted connection (non-blocking, close-on-exec) to `serve(listening fd, connection fd)` on a thread of its own.
-  absl::Status Start(std::function<void(int, int)> serve);
+  struct Connection {
+    int listening_fd, fd;  // fd: non-blocking, close-on-exec; the receiver's
+    bool tcp;
+  };
+  // Hands every accepted connection to `serve` on a thread of its own.
+  absl::Status Start(std::function<void(const Connection&)> serve);
+  // What is listened on, for the log; of TCP sockets the place they got.
+  std::vector<std::string> Addresses() const;
+  // Those of them that anybody who reaches the machine may try.
+  std::vector<std::string> TcpAddresses() const;
   // No more connections; removes the socket files made by Add.
   void Stop();
 
  private:
   absl::Status AddUnix(const std::string& path, const SocketOwner& owner);
   absl::Status AddPassed(const std::string& which);
-  void AcceptLoop(const std::function<void(int, int)>& serve);
+  void AcceptLoop(const std::function<void(const Connection&)>& serve);
 
   struct Listener {
     os::UniqueFd fd;
     std::string path;  // removed at the end; "" = not ours
+    std::string address;
+    bool tcp = false;
   };
   std::vector<Listener> listeners_;
   os::UniqueFd stop_read_, stop_write_;

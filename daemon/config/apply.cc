@@ -166,6 +166,9 @@ absl::Status ApplyFile(const Table& table, Config& config) {
   Take<std::vector<std::string>>(grpc, "address", config.addresses);
   BK_RETURN_IF_ERROR(TakeId(grpc, "uid", config.socket_uid));
   BK_RETURN_IF_ERROR(TakeId(grpc, "gid", config.socket_gid));
+  Take<std::string>(Sub(grpc, "tls"), "cert", config.tls.certificate);
+  Take<std::string>(Sub(grpc, "tls"), "key", config.tls.key);
+  Take<std::string>(Sub(grpc, "tls"), "ca", config.tls.ca);
   Take<std::string>(Sub(table, "otel"), "socketPath", config.otel_socket_path);
   const Table& cdi = Sub(table, "cdi");
   Take<bool>(cdi, "disabled", config.cdi_disabled);
@@ -206,6 +209,9 @@ absl::Status ApplyFlags(const flags::Values& values, Config& config) {
   text("log-format", config.log_format);
   text("log-level", config.log_level);
   if (values.Bool("debug")) config.log_level = "debug";
+  text("tlscert", config.tls.certificate);
+  text("tlskey", config.tls.key);
+  text("tlscacert", config.tls.ca);
   yes("rootless", config.rootless);
   if (values.IsSet("group")) {
     BK_TRY(int64_t gid, ParseGroup(values.String("group")));

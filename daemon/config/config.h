@@ -63,6 +63,10 @@ struct OciWorker {
   std::vector<GcPolicyText> gc_policies;  // empty: the default ones
 };
 
+struct Tls {  // of TCP listeners; files in PEM, "" = none
+  std::string certificate, key, ca;
+};
+
 // How long records of builds stay: one goes when it is beyond both.
 struct HistoryLimits {
   int64_t max_age_ns = int64_t{48} * 3600 * 1'000'000'000;
@@ -71,7 +75,8 @@ struct HistoryLimits {
 
 struct Config {
   std::string root;
-  std::vector<std::string> addresses;  // "unix:///…", "fd://"
+  std::vector<std::string> addresses;  // "unix:///…", "tcp://…", "fd://"
+  Tls tls;
   std::string log_level = "info", log_format = "text";
   int64_t drain_timeout_ms = 10'000;
   bool rootless = false;
