@@ -1,5 +1,7 @@
 #include "daemon/llb/build.h"
 
+#include <algorithm>
+
 #include "daemon/ops/failed_steps.h"
 
 namespace bk::llb {
@@ -33,6 +35,7 @@ SolveIds Build::KeepFailed(const Digest& vertex) {
   SolveIds ids;
   auto step = parts_.ops->FailedStepOf(vertex);
   if (step == nullptr) return ids;
+  ids.subject = step->subject();
   std::string worker = parts_.workers.empty() ? "" : parts_.workers[0].id;
   auto name = [&](const std::string& tree) { return tree.empty() ? tree : StrCat(worker, "::", tree); };
   for (const auto& input : step->inputs()) ids.inputs.push_back(name(input == nullptr ? "" : input->Id()));
@@ -40,7 +43,8 @@ SolveIds Build::KeepFailed(const Digest& vertex) {
   failed_.With([&](auto& failed) {
     for (size_t i = 0; i < ids.inputs.size(); i++) failed.insert_or_assign(ids.inputs[i], FailedMount{step, i, false});
     for (size_t i = 0; i < ids.mounts.size(); i++) {
-      if (ids.mounts[i] != ids.inputs[i]) failed.insert_or_assign(ids.mounts[i], FailedMount{step, i, true});
+      bool is_input = std::find(ids.inputs.begin(), ids.inputs.end(), ids.mounts[i]) != ids.inputs.end();
+      if (!is_input) failed.insert_or_assign(ids.mounts[i], FailedMount{step, i, true});
     }
     failed.erase("");
   });

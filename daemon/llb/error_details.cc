@@ -46,6 +46,18 @@ void WriteIds(GoJsonWriter& out, const char* key, const std::vector<std::string>
   out.EndArray();
 }
 
+void WriteSubject(GoJsonWriter& out, const ops::FailedSubject& subject) {
+  using Kind = ops::FailedSubject::Kind;
+  if (subject.kind == Kind::kStep) return;
+  out.Key(subject.kind == Kind::kFileAction ? "file" : "cache");
+  out.BeginObject();
+  if (subject.index != 0) {
+    out.Key("index");
+    out.String(StrCat(subject.index));  // as protobuf's JSON has 64-bit numbers
+  }
+  out.EndObject();
+}
+
 std::string SolveJson(const LoadedOp& loaded, const SolveIds& ids) {
   std::string op;
   if (!google::protobuf::util::MessageToJsonString(*loaded.op, &op).ok() || op.size() > kMaxSourceDetail) op.clear();
@@ -57,6 +69,7 @@ std::string SolveJson(const LoadedOp& loaded, const SolveIds& ids) {
     out.Key("op");
     out.Raw(op);
   }
+  WriteSubject(out, ids.subject);
   std::map<std::string, std::string> description(loaded.metadata.description().begin(), loaded.metadata.description().end());
   if (!description.empty()) {
     out.Key("description");

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/status.h"
+#include "daemon/ops/failed_steps.h"
 #include "llb/ops.pb.h"
 #include "proto/llb/go_json_of.h"
 
@@ -21,6 +22,7 @@ absl::Status WithSources(absl::Status status, const pb::Definition& definition, 
 // Trees that containers may be made of (Build::KeepFailed), by the failed op's mounts; "" where there is none.
 struct SolveIds {
   std::vector<std::string> inputs, mounts;
+  ops::FailedSubject subject;
 };
 // A Solve detail: the failed op, if the error is about one. What calls of frontends add, not the build itself.
 absl::Status WithSolve(absl::Status status, const LoadedDefinition* loaded, const SolveIds& ids = {});

@@ -19,7 +19,7 @@ class ExecOp : public OpBase {
 
   absl::StatusOr<solver::CacheMap> GetCacheMap(const CancelToken&, solver::OpContext&, int) override {
     BK_TRY(MapPlan plan, PlanExec(op(), request_.platform, inputs()));
-    return MakeCacheMap(plan, parts_.worker_id);
+    return MakeCacheMap(plan, ForMap());
   }
 
   absl::StatusOr<std::vector<solver::ResultPtr>> Exec(const CancelToken& cancel, solver::OpContext& context, const std::vector<solver::ResultPtr>& inputs) override {
@@ -120,14 +120,13 @@ class ExecOp : public OpBase {
   void KeepFailed(solver::OpContext& context, PreparedMounts& mounts, const std::vector<cache::ImmutablePtr>& refs) {
     std::vector<cache::ImmutablePtr> inputs;
     for (const pb::Mount& mount : op().mounts()) inputs.push_back(mount.input() < 0 ? nullptr : refs[static_cast<size_t>(mount.input())]);
-    std::vector<cache::MutablePtr> written(inputs.size());
+    std::vector<LeftTree> left;
+    for (const cache::ImmutablePtr& input : inputs) left.push_back({nullptr, input});
     mounts.Unmount();
-    for (PreparedMounts::Output& output : mounts.outputs) written[output.mount] = std::move(output.written);
-    for (PreparedMounts::Scratch& scratch : mounts.scratch) written[scratch.mount] = std::move(scratch.written);
-    failed_.emplace(*parts_.failed_steps, context.Progress().vertex(), MakeFailedStep(std::move(inputs), std::move(written)));
+    for (PreparedMounts::Output& output : mounts.outputs) left[output.mount].written = std::move(output.written);
+    for (PreparedMounts::Scratch& scratch : mounts.scratch) left[scratch.mount].written = std::move(scratch.written);
+    failures_->Keep(*parts_.failed_steps, context.Progress().vertex(), MakeFailedStep({}, std::move(inputs), std::move(left)));
   }
-
-  std::optional<FailedSteps::Entry> failed_;
 };
 
 absl::Status CheckExec(const pb::ExecOp& op) {

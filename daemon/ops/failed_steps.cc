@@ -6,29 +6,27 @@ namespace {
 
 class LeftStep final : public FailedStep {
  public:
-  LeftStep(std::vector<cache::ImmutablePtr> inputs, std::vector<cache::MutablePtr> written);
+  LeftStep(FailedSubject subject, std::vector<cache::ImmutablePtr> inputs, std::vector<LeftTree> left);
+  FailedSubject subject() const override { return subject_; }
   const std::vector<cache::ImmutablePtr>& inputs() const override { return inputs_; }
   std::vector<std::string> MountIds() const override;
   absl::StatusOr<cache::ImmutablePtr> Mount(const CancelToken& cancel, size_t index) override;
 
  private:
-  struct Left {
+  struct Left : LeftTree {
     std::string id;
-    cache::MutablePtr written;
     bool busy = false;
-    cache::ImmutablePtr tree;
   };
+  const FailedSubject subject_;
   const std::vector<cache::ImmutablePtr> inputs_;
   Guarded<std::vector<Left>> left_;
 };
 
-LeftStep::LeftStep(std::vector<cache::ImmutablePtr> inputs, std::vector<cache::MutablePtr> written) : inputs_(std::move(inputs)) {
-  left_.With([&](std::vector<Left>& left) {
-    for (size_t i = 0; i < inputs_.size(); i++) {
-      Left& one = left.emplace_back();
-      one.tree = inputs_[i];
-      if (i < written.size()) one.written = std::move(written[i]);
-      one.id = one.written != nullptr ? one.written->Id() : one.tree != nullptr ? one.tree->Id() : "";
+LeftStep::LeftStep(FailedSubject subject, std::vector<cache::ImmutablePtr> inputs, std::vector<LeftTree> left) : subject_(subject), inputs_(std::move(inputs)) {
+  left_.With([&](std::vector<Left>& all) {
+    for (LeftTree& one : left) {
+      std::string id = one.written != nullptr ? one.written->Id() : one.tree != nullptr ? one.tree->Id() : "";
+      all.push_back({std::move(one), std::move(id), false});
     }
   });
 }
@@ -59,8 +57,8 @@ absl::StatusOr<cache::ImmutablePtr> LeftStep::Mount(const CancelToken& cancel, s
 
 }  // namespace
 
-FailedStepPtr MakeFailedStep(std::vector<cache::ImmutablePtr> inputs, std::vector<cache::MutablePtr> written) {
-  return std::make_shared<LeftStep>(std::move(inputs), std::move(written));
+FailedStepPtr MakeFailedStep(FailedSubject subject, std::vector<cache::ImmutablePtr> inputs, std::vector<LeftTree> left) {
+  return std::make_shared<LeftStep>(subject, std::move(inputs), std::move(left));
 }
 
 FailedSteps::Entry::Entry(FailedSteps& of, Digest vertex, FailedStepPtr step) : of_(of), vertex_(std::move(vertex)), step_(std::move(step)) {

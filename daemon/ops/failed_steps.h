@@ -15,20 +15,31 @@
 
 namespace bk::ops {
 
-// Trees by the op's mounts.
+// What of the op failed.
+struct FailedSubject {
+  enum class Kind { kStep, kFileAction, kContentKey } kind = Kind::kStep;
+  size_t index = 0;  // of the action, or of the input whose content was to be the key
+};
+
+// Trees by the mounts of an exec, by the inputs and actions of a file op, or the one input of a key.
 class FailedStep {
  public:
   virtual ~FailedStep() = default;
+  virtual FailedSubject subject() const = 0;
   // What it worked on; null: nothing.
   virtual const std::vector<cache::ImmutablePtr>& inputs() const = 0;
-  // Names of the trees after the step; "" for none. Where the step wrote nothing it is the input's.
+  // Names of the trees after the step; "" for none. Where a mount was not written to it is the input's.
   virtual std::vector<std::string> MountIds() const = 0;
-  // The tree that mount `index` shows after the step.
+  // The tree that mount (or action) `index` shows after the step.
   virtual absl::StatusOr<cache::ImmutablePtr> Mount(const CancelToken& cancel, size_t index) = 0;
 };
 using FailedStepPtr = std::shared_ptr<FailedStep>;
-// `written`: what the step may have changed, by mount; null: nothing.
-FailedStepPtr MakeFailedStep(std::vector<cache::ImmutablePtr> inputs, std::vector<cache::MutablePtr> written);
+// A mount after the step: what was written there or, if that is null, `tree` (null: nothing).
+struct LeftTree {
+  cache::MutablePtr written;
+  cache::ImmutablePtr tree;
+};
+FailedStepPtr MakeFailedStep(FailedSubject subject, std::vector<cache::ImmutablePtr> inputs, std::vector<LeftTree> left);
 
 class FailedSteps {
  public:
@@ -46,6 +57,16 @@ class FailedSteps {
     FailedStepPtr step_;
   };
   FailedStepPtr Find(const Digest& vertex) const;
+  // The last failure of one op.
+  class Slot {
+   public:
+    void Keep(FailedSteps& of, const Digest& vertex, FailedStepPtr step) {
+      entry_.With([&](auto& entry) { entry = std::make_unique<Entry>(of, vertex, std::move(step)); });
+    }
+
+   private:
+    Guarded<std::unique_ptr<Entry>> entry_;
+  };
 
  private:
   Guarded<std::map<Digest, FailedStepPtr>> steps_;

@@ -17,6 +17,13 @@ struct MountedTree {
   std::unique_ptr<cache::ActiveMount> active;
   os::TempMount mount;
   std::optional<os::RootDir> root;
+
+  cache::MutablePtr Unmounted() {
+    root.reset();
+    mount = os::TempMount();
+    active.reset();
+    return std::move(writable);
+  }
 };
 using TreePtr = std::shared_ptr<MountedTree>;
 
@@ -31,10 +38,32 @@ class FileRun {
     BK_TRY(FilePlan plan, PlanActions(op_, static_cast<int>(inputs_)));
     slots_.resize(inputs_ + static_cast<size_t>(op_.actions_size()));
     for (size_t i = 0; i < inputs_; i++) slots_[i].ref = RefOf(inputs[i]);
-    for (const FilePlan::Step& step : plan.steps) BK_RETURN_IF_ERROR(RunStep(step));
+    for (const FilePlan::Step& step : plan.steps) {
+      absl::Status done = RunStep(step);
+      if (!done.ok()) failed_ = step.action;
+      BK_RETURN_IF_ERROR(done);
+    }
     std::vector<solver::ResultPtr> results;
     for (int64_t index : plan.outputs) results.push_back(std::make_shared<RefResult>(slots_[static_cast<size_t>(index)].ref));
     return results;
+  }
+
+  // What the action that failed worked on; null: none did. Ends the run.
+  FailedStepPtr Failed() {
+    if (failed_ < 0) return nullptr;
+    std::vector<cache::ImmutablePtr> inputs;
+    for (size_t i = 0; i < inputs_; i++) inputs.push_back(slots_[i].ref);
+    std::vector<LeftTree> left(static_cast<size_t>(op_.actions_size()));
+    size_t action = static_cast<size_t>(failed_);
+    int64_t second = op_.actions(failed_).secondaryinput();
+    if (second >= static_cast<int64_t>(inputs_)) {
+      Slot& slot = slots_[static_cast<size_t>(second)];
+      LeftTree& source = left[static_cast<size_t>(second) - inputs_];
+      source.tree = slot.ref;
+      if (slot.tree != nullptr) source.written = slot.tree->Unmounted();
+    }
+    if (changing_ != nullptr) left[action].written = changing_->Unmounted();
+    return MakeFailedStep({FailedSubject::Kind::kFileAction, action}, std::move(inputs), std::move(left));
   }
 
  private:
@@ -108,7 +137,9 @@ class FileRun {
     // Names may come from the tree that the action is about to change.
     BK_TRY(auto owner, Owner(action));
     BK_TRY(TreePtr tree, Writable(action.input()));
+    changing_ = tree;
     BK_RETURN_IF_ERROR(Act(action, *tree->root, source == nullptr ? nullptr : &*source->root, owner));
+    changing_ = nullptr;
     Slot& slot = slots_[inputs_ + static_cast<size_t>(step.action)];
     if (!step.commit) {
       slot.tree = std::move(tree);
@@ -140,6 +171,8 @@ class FileRun {
   const std::string name_;
   size_t inputs_ = 0;
   std::vector<Slot> slots_;
+  int failed_ = -1;   // action
+  TreePtr changing_;  // by the action that runs
 };
 
 class FileOp : public OpBase {
@@ -148,14 +181,16 @@ class FileOp : public OpBase {
 
   absl::StatusOr<solver::CacheMap> GetCacheMap(const CancelToken&, solver::OpContext&, int) override {
     BK_TRY(MapPlan plan, PlanFile(request_.op->file(), inputs()));
-    return MakeCacheMap(plan, parts_.worker_id);
+    return MakeCacheMap(plan, ForMap());
   }
 
   absl::StatusOr<std::vector<solver::ResultPtr>> Exec(const CancelToken& cancel, solver::OpContext& context, const std::vector<solver::ResultPtr>& inputs) override {
     cache::FetchContext fetch = FetchOf(context);
-    auto results = FileRun(cancel, fetch, *parts_.cache, request_.op->file(), request_.name).Run(inputs);
-    if (!results.ok()) return BuildError(results.status());
-    return results;
+    FileRun run(cancel, fetch, *parts_.cache, request_.op->file(), request_.name);
+    auto results = run.Run(inputs);
+    if (results.ok()) return results;
+    if (auto failed = run.Failed(); failed != nullptr && !cancel.cancelled()) failures_->Keep(*parts_.failed_steps, context.Progress().vertex(), std::move(failed));
+    return BuildError(results.status());
   }
 
   absl::StatusOr<Permit> Acquire(const CancelToken& cancel) override { return AcquireSlot(cancel); }

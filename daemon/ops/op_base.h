@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "daemon/ops/cache_map.h"
 #include "daemon/ops/cache_mounts.h"
 #include "daemon/ops/failed_steps.h"
 #include "daemon/ops/ops.h"
@@ -34,8 +35,11 @@ class OpBase : public solver::Op {
   absl::StatusOr<Permit> AcquireSlot(const CancelToken& cancel) {
     return parts_.parallelism == nullptr ? absl::StatusOr<Permit>(Permit()) : parts_.parallelism->Acquire(cancel);
   }
+  MapParts ForMap() const { return {parts_.worker_id, parts_.failed_steps, failures_}; }
+
   SharedParts parts_;
   OpRequest request_;
+  const std::shared_ptr<FailedSteps::Slot> failures_ = std::make_shared<FailedSteps::Slot>();
 };
 
 }  // namespace bk::ops

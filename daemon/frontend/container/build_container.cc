@@ -165,7 +165,7 @@ ProcessEnd BuildContainer::Run(Process& process, const exec::ProcessSpec& spec, 
 
 void BuildContainer::Fail(const absl::Status& error) {
   state_.With([&](State& s) {
-    if (s.error.ok() && !s.released) s.error = error;
+    if (s.error.ok()) s.error = error;
   });
   ending_.Cancel(error);
 }
