@@ -3,6 +3,7 @@ import json
 import pathlib
 import queue
 import re
+import tarfile
 import unittest
 
 import grpc
@@ -18,6 +19,7 @@ class Gateway(Case):
         super().setUpClass()
         host = cls.registry.host
         cls.plain = frontend_image.push_python(host, "frontends/plain")
+        cls.node = frontend_image.push_node(host, "frontends/node")
         cls.labelled = frontend_image.push_python(host, "frontends/labelled", WorkingDir="/protos", Labels={
             "moby.buildkit.frontend.network.none": "true", "moby.buildkit.frontend.caps": "moby.buildkit.frontend.inputs,moby.test"})
 
@@ -39,6 +41,7 @@ class Gateway(Case):
                 self.failures(daemon)
                 self.assertEqual(self.gateway(daemon, self.plain, "do=old"), {"old": 1})  # RPC-035
                 self.assertEqual(self.gateway(daemon, self.plain, "do=oldest"), {"oldest": 1})
+                self.in_javascript(daemon)
 
     def environment(self, daemon):  # DFE-106, DFE-108
         seen = self.gateway(daemon, self.plain, "a=b=c", "empty=")
@@ -79,6 +82,23 @@ class Gateway(Case):
         self.assertIn("no result for incomplete build", self.gateway(daemon, self.plain, "do=nothing", check=False).err)
         self.assertIn("this frontend refuses", self.gateway(daemon, self.plain, "do=refuse", check=False).err)
         self.gateway(daemon, self.plain, "do=twice")
+
+    def in_javascript(self, daemon):  # RPC-035, DFE-107: another HTTP/2, no Ping, the oldest forms of the calls
+        self.assertEqual(self.gateway(daemon, self.node, "a=b=c"), {"opts": {"source": self.node, "a": "b=c"}, "node": 3, "uid": 0})
+        self.assertEqual(self.gateway(daemon, self.node, "do=container", f"base={self.base}:latest"), {"out": "in and out\n", "code": 7, "released": "exit code: 7"})
+        self.assertIn("this frontend refuses", self.gateway(daemon, self.node, "do=refuse", check=False).err)
+        self.assertEqual(self.configs(daemon, "single"), [("amd64", "SINGLE=1")])
+        self.assertEqual(self.configs(daemon, "platforms"), [("amd64", "FOR=linux/amd64"), ("arm64", "FOR=linux/arm64")])
+        self.assertEqual(self.configs(daemon, "final"), [("amd64", "FINAL=1")])
+
+    def configs(self, daemon, do):
+        """(architecture, variable) of each image that is exported."""
+        archive = daemon.out("image.tar")
+        daemon.buildctl("build", "--progress=plain", "--frontend", "gateway.v0", "--opt", f"source={self.node}", "--opt", f"do={do}", "--output", f"type=oci,dest={archive}")
+        with tarfile.open(archive) as tar:
+            blobs = [tar.extractfile(entry).read() for entry in tar if entry.name.startswith("blobs/sha256/")]
+        found = [json.loads(blob) for blob in blobs if blob.startswith(b"{")]
+        return sorted((config["architecture"], config["config"]["Env"][0]) for config in found if "rootfs" in config)
 
     def test_containers_of_clients(self):
         for user in self.both_users():

@@ -1,4 +1,4 @@
-"""The image of a frontend written in Python (tests/integration/frontends), made of this machine's own Python and gRPC."""
+"""The images of frontends written in Python and JavaScript (tests/integration/frontends), made of this machine's own Python, gRPC and Node."""
 import functools
 import os
 import pathlib
@@ -32,4 +32,17 @@ def push_python(host, name, **config):
     """`config`: Labels, WorkingDir, … of the image. Returns its full name."""
     config = {"Env": [PATH, "PYTHONDONTWRITEBYTECODE=1"], "Entrypoint": ["/usr/bin/python3", "/main.py"], **config}
     Publisher(host).image(name, [Part(python_layers(), config)])
+    return f"{host}/{name}"
+
+
+@functools.cache
+def node_layers():
+    layer = toolchains.Layer(os.path.join(machine.scratch("frontend"), "node.tar"))
+    toolchains.node_alone(layer)
+    layer.add(str(machine.TOP / "tests/integration/frontends/frontend.js"), "/main.js")
+    return [image.layer(), layer.close()]
+
+
+def push_node(host, name, **config):
+    Publisher(host).image(name, [Part(node_layers(), {"Env": [PATH], "Entrypoint": ["/usr/bin/node", "/main.js"], **config})])
     return f"{host}/{name}"

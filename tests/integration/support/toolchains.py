@@ -124,8 +124,15 @@ def python(layer):
         layer.program(os.path.join(library, "lib-dynload", name))
 
 
-def node(layer):
+def node_alone(layer):
     layer.program(found("node"), "/usr/bin/node")
+    for part in ("acorn", "acorn-walk", "cjs-module-lexer", "undici"):  # which Debian's node does not have in itself
+        if os.path.isdir("/usr/share/nodejs/" + part):
+            layer.add("/usr/share/nodejs/" + part)
+
+
+def node(layer):
+    node_alone(layer)
     npm = npm_directory()
     if npm:
         layer.add(npm, "/usr/lib/node_modules/npm", skip=r"/(docs|man|test)$|\.md$")
