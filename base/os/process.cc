@@ -38,6 +38,7 @@ struct Plan {
   const char* program;
   char* const* argv;
   char* const* env;
+  const char* root;
   const char* cwd;
   std::vector<std::pair<int, int>> fds;  // (source, target); sources are above every target
   int null_fd;
@@ -76,6 +77,7 @@ struct Plan {
   for (auto [source, target] : plan.fds) {
     if (dup2(source, target) < 0) FailAfterFork(plan.error_fd);
   }
+  if (plan.root != nullptr && (chroot(plan.root) < 0 || chdir("/") < 0)) FailAfterFork(plan.error_fd);
   if (plan.cwd != nullptr && chdir(plan.cwd) < 0) FailAfterFork(plan.error_fd);
   execve(plan.program, plan.argv, plan.env);
   FailAfterFork(plan.error_fd);
@@ -148,7 +150,8 @@ absl::StatusOr<std::string> FindProgram(const std::string& name) {
 
 absl::StatusOr<Process> Process::Start(const ProcessOptions& options) {
   if (options.argv.empty()) return InvalidArgument("no program to run");
-  BK_TRY(std::string program, FindProgram(options.argv[0]));
+  std::string program = options.argv[0];
+  if (options.root.empty()) BK_ASSIGN(program, FindProgram(options.argv[0]));
   BK_TRY(Pipe errors, MakePipe());
   BK_TRY(UniqueFd null_fd, os::Open("/dev/null", O_RDWR));
 
@@ -175,6 +178,7 @@ absl::StatusOr<Process> Process::Start(const ProcessOptions& options) {
   plan.program = program.c_str();
   plan.argv = argv.data();
   plan.env = options.replace_env ? env.data() : environ;
+  plan.root = options.root.empty() ? nullptr : options.root.c_str();
   plan.cwd = options.cwd.empty() ? nullptr : options.cwd.c_str();
   plan.error_fd = error_fd.get();
   plan.new_session = options.new_session;

@@ -27,6 +27,7 @@ struct ProcessOptions {
   std::vector<std::string> argv;  // argv[0] is looked up in PATH unless it has a slash
   std::vector<std::string> env;   // KEY=VALUE; used only with `replace_env`
   bool replace_env = false;
+  std::string root;                            // chroot(2) of the child, which starts at its top; argv[0] is then a path in it, not looked up. Empty: the caller's
   std::string cwd;                             // empty: the caller's
   std::vector<std::pair<int, int>> fds;        // (ours, number in the child); 0, 1, 2 default to /dev/null
   bool inherit_stdio = false;                  // 0, 1, 2 not in `fds` are the caller's

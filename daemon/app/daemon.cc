@@ -36,6 +36,7 @@
 #include "proto/wire/tls.h"
 #include "sandbox/exec/deferred_executor.h"
 #include "sandbox/exec/runtime_executor.h"
+#include "sandbox/oci/platforms.h"
 
 namespace bk::app {
 namespace {
@@ -97,7 +98,7 @@ absl::StatusOr<frontend::WorkerInfo> DescribeWorker(const config::Config& config
     BK_TRY(Platform platform, ParsePlatform(text));
     worker.platforms.push_back(NormalizePlatform(platform));
   }
-  if (worker.platforms.empty()) worker.platforms.push_back(HostPlatform());
+  if (worker.platforms.empty()) worker.platforms = oci::SupportedPlatforms();
   return worker;
 }
 
