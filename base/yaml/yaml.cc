@@ -13,7 +13,7 @@ namespace bk {
 namespace {
 
 constexpr int kMaxDepth = 64;
-constexpr size_t kMaxJsonBytes = 16 << 20;
+constexpr size_t kMaxJsonBytes = 4 << 20;
 constexpr std::string_view kStringTag = YAML_STR_TAG;
 
 absl::Status ErrorAt(const yaml_mark_t& mark, std::string_view what) { return InvalidArgument("line ", mark.line + 1, ": ", what); }
@@ -40,23 +40,50 @@ std::string ResolveScalar(std::string_view word) {
   return GoJsonString(word);
 }
 
+class Parser {
+ public:
+  explicit Parser(std::string_view text) {
+    yaml_parser_initialize(&parser_);
+    yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(text.data()), text.size());
+  }
+  Parser(const Parser&) = delete;
+  Parser& operator=(const Parser&) = delete;
+  ~Parser() { yaml_parser_delete(&parser_); }
+  yaml_parser_t* get() { return &parser_; }
+  absl::Status Problem() const { return ErrorAt(parser_.problem_mark, parser_.problem != nullptr ? parser_.problem : "the text is no YAML"); }
+
+ private:
+  yaml_parser_t parser_;
+};
+
+// Reads as far as the nesting is sound: libyaml looks at every open level for every token, so that 100,000 open brackets take minutes.
+absl::Status CheckNesting(std::string_view text) {
+  Parser parser(text);
+  for (int depth = 0;;) {
+    yaml_event_t event;
+    if (yaml_parser_parse(parser.get(), &event) == 0) return parser.Problem();
+    const yaml_event_type_t type = event.type;
+    const yaml_mark_t mark = event.start_mark;
+    yaml_event_delete(&event);
+    if (type == YAML_STREAM_END_EVENT) return absl::OkStatus();
+    if (type == YAML_SEQUENCE_START_EVENT || type == YAML_MAPPING_START_EVENT) depth++;
+    if (type == YAML_SEQUENCE_END_EVENT || type == YAML_MAPPING_END_EVENT) depth--;
+    if (depth > kMaxDepth) return ErrorAt(mark, "values are nested too deeply");
+  }
+}
+
 // The nodes of one parsed document; aliases are the numbers of their nodes, so they may form cycles.
 class Document {
  public:
-  explicit Document(std::string_view text) {
-    yaml_parser_initialize(&parser_);
-    yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(text.data()), text.size());
-    loaded_ = yaml_parser_load(&parser_, &document_) != 0;
-  }
+  explicit Document(std::string_view text) : parser_(text), loaded_(yaml_parser_load(parser_.get(), &document_) != 0) {}
   Document(const Document&) = delete;
   Document& operator=(const Document&) = delete;
   ~Document() {
     if (loaded_) yaml_document_delete(&document_);
-    yaml_parser_delete(&parser_);
   }
 
   absl::StatusOr<std::string> Json() {
-    if (!loaded_) return ErrorAt(parser_.problem_mark, parser_.problem != nullptr ? parser_.problem : "the text is no YAML");
+    if (!loaded_) return parser_.Problem();
     const yaml_node_t* root = yaml_document_get_root_node(&document_);
     if (root == nullptr) return "null";
     std::string out;
@@ -116,13 +143,16 @@ class Document {
     return absl::OkStatus();
   }
 
-  yaml_parser_t parser_;
+  Parser parser_;
   yaml_document_t document_;
-  bool loaded_ = false;
+  const bool loaded_;
 };
 
 }  // namespace
 
-absl::StatusOr<std::string> YamlToJson(std::string_view text) { return Document(text).Json(); }
+absl::StatusOr<std::string> YamlToJson(std::string_view text) {
+  BK_RETURN_IF_ERROR(CheckNesting(text));
+  return Document(text).Json();
+}
 
 }  // namespace bk

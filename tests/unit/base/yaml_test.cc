@@ -73,8 +73,8 @@ TEST_CASE("what is not read is refused with its line") {
 
 TEST_CASE("nesting is bounded") {
   CHECK(Json(std::string(1000, '[') + std::string(1000, ']')) == "line 1: values are nested too deeply");
-  CHECK(Json(std::string(100000, '[')) == "line 2: did not find expected node content");
+  CHECK(Json(std::string(100000, '[')) == "line 1: values are nested too deeply");
   std::string dashes;
   for (int i = 0; i < 50000; i++) dashes += "- ";
-  CHECK(Json(dashes).find("line 1: ") == 0);
+  CHECK(Json(dashes) == "line 1: values are nested too deeply");
 }
