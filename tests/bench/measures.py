@@ -1,4 +1,5 @@
 """What is measured, one function a line of docs/performance.md. Each gets a Setting and adds rows to its table."""
+import concurrent.futures
 import gzip
 import hashlib
 import io
@@ -142,6 +143,28 @@ def noop(setting):
                 daemon.timed_build(context)
                 samples = [daemon.timed_build(context) for _ in range(20)]
                 setting.table.add(f"no-op rebuild of {steps} steps", user, daemon.what, samples, goal=goal)
+
+
+def clients(setting, loops=50):
+    """Loops of buildctl processes at the same time, each with a cached build of five steps: builds a second, and the slowest of a hundred."""
+    seconds = 3 if setting.quick else 15
+    for user, daemon in setting.each():
+        with daemon:
+            context = daemon.context({"Dockerfile": f"FROM {setting.base}\nCOPY file /\n" + "RUN true\n" * 3, "file": "x"})
+            daemon.timed_build(context)
+            begin = time.perf_counter()
+
+            def loop(_):
+                times = []
+                while time.perf_counter() < begin + seconds:
+                    times.append(daemon.timed_build(context))
+                return times
+
+            with concurrent.futures.ThreadPoolExecutor(loops) as pool:
+                times = sorted(ms for each in pool.map(loop, range(loops)) for ms in each)
+            took = time.perf_counter() - begin
+            setting.table.add(f"{loops} clients, cached builds", user, daemon.what, [len(times) / took], "1/s", 60, at_least=True)
+            setting.table.add(f"{loops} clients, p99", user, daemon.what, [times[len(times) * 99 // 100] / 1000], "s", 1.5)
 
 
 # ---- bytes ----
@@ -288,4 +311,4 @@ def convert(setting):
     setting.table.add("Dockerfile of 500 instructions", "root", "frontend alone", [float(milliseconds)], "ms", 5)
 
 
-ALL = (convert, start, idle, run_runc, run_crun, noop, context, export, pull, chain, sources.git, sources.http)
+ALL = (convert, start, idle, run_runc, run_crun, noop, clients, context, export, pull, chain, sources.git, sources.http)
