@@ -11,17 +11,13 @@
 #include <cerrno>
 #include <memory>
 
+#include "base/archive/reader.h"
 #include "base/os/file.h"
 #include "base/path.h"
 #include "daemon/ops/file/actions.h"
 
 namespace bk::ops::file {
 namespace {
-
-struct FreeArchive {
-  void operator()(archive* a) const { archive_read_free(a); }
-};
-using ArchivePtr = std::unique_ptr<archive, FreeArchive>;
 
 std::string ArchiveError(archive* a) {
   const char* text = archive_error_string(a);
@@ -30,14 +26,8 @@ std::string ArchiveError(archive* a) {
 
 // A reader at the first entry; null if the file is no tar archive.
 ArchivePtr OpenArchive(int fd, archive_entry*& first) {
-  ArchivePtr a(archive_read_new());
-  archive_read_support_format_tar(a.get());
-  archive_read_support_filter_gzip(a.get());
-  archive_read_support_filter_bzip2(a.get());
-  archive_read_support_filter_xz(a.get());
-  archive_read_support_filter_zstd(a.get());
-  archive_read_set_options(a.get(), "hdrcharset=BINARY");
-  if (archive_read_open_fd(a.get(), fd, 256 << 10) != ARCHIVE_OK) return nullptr;
+  ArchivePtr a = NewArchiveReader();
+  if (a == nullptr || archive_read_open_fd(a.get(), fd, 256 << 10) != ARCHIVE_OK) return nullptr;
   int result = archive_read_next_header(a.get(), &first);
   if (result != ARCHIVE_OK && result != ARCHIVE_WARN) return nullptr;
   // One compression and the plain stream below it; an archive packed twice is a file.

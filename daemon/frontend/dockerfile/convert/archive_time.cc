@@ -3,7 +3,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 
-#include <memory>
+#include "base/archive/reader.h"
 
 namespace bk::dockerfile {
 namespace {
@@ -30,24 +30,14 @@ la_ssize_t ReadNext(archive*, void* data, const void** buffer) {
   return static_cast<la_ssize_t>(input.piece.size());
 }
 
-struct FreeArchive {
-  void operator()(archive* a) const { archive_read_free(a); }
-};
-
 bool IsNewer(const Epoch& a, const std::optional<Epoch>& b) { return !b || std::pair(a.seconds, a.nanos) > std::pair(b->seconds, b->nanos); }
 
 }  // namespace
 
 absl::StatusOr<std::optional<Epoch>> NewestInArchive(const ReadPiece& read) {
   Input input{read, 0, {}, {}};
-  std::unique_ptr<archive, FreeArchive> a(archive_read_new());
+  ArchivePtr a = NewArchiveReader();
   if (!a) return ResourceExhausted("no memory for reading an archive");
-  archive_read_support_format_tar(a.get());
-  archive_read_support_filter_gzip(a.get());
-  archive_read_support_filter_bzip2(a.get());
-  archive_read_support_filter_xz(a.get());
-  archive_read_support_filter_zstd(a.get());
-  archive_read_set_options(a.get(), "hdrcharset=BINARY");
   std::optional<Epoch> newest;
   int result = archive_read_open(a.get(), &input, nullptr, &ReadNext, nullptr);
   while (result == ARCHIVE_OK || result == ARCHIVE_WARN) {
