@@ -17,6 +17,7 @@
 #include "daemon/app/collector.h"
 #include "daemon/app/listeners.h"
 #include "daemon/app/notify.h"
+#include "daemon/app/tls_acceptor.h"
 #include "daemon/cache/store.h"
 #include "daemon/control/server.h"
 #include "daemon/explain/journal.h"
@@ -102,14 +103,15 @@ absl::StatusOr<frontend::WorkerInfo> DescribeWorker(const config::Config& config
   return worker;
 }
 
-std::unique_ptr<ExternalConnectionAcceptor> AcceptorOf(grpc::ServerBuilder& builder, std::shared_ptr<grpc::ServerCredentials> credentials) {
-  return builder.experimental().AddExternalConnectionAcceptor(grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, std::move(credentials));
+// For connections that are plain here; TLS has ended before (TlsAcceptor).
+std::unique_ptr<ExternalConnectionAcceptor> AcceptorOf(grpc::ServerBuilder& builder) {
+  return builder.experimental().AddExternalConnectionAcceptor(grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, grpc::InsecureServerCredentials());
 }
 
-void HandOver(const Listeners::Connection& from, ExternalConnectionAcceptor& to) {
+void HandOver(int listening_fd, int fd, ExternalConnectionAcceptor& to) {
   ExternalConnectionAcceptor::NewConnectionParameters connection;
-  connection.listener_fd = from.listening_fd;
-  connection.fd = from.fd;
+  connection.listener_fd = listening_fd;
+  connection.fd = fd;
   to.HandleNewConnection(&connection);
 }
 
@@ -136,8 +138,9 @@ struct Daemon::Rooms {
   std::unique_ptr<llb::Engine> engine;
   std::unique_ptr<Collector> collector;
   std::unique_ptr<control::Services> services;
-  std::unique_ptr<ExternalConnectionAcceptor> acceptor, tls_acceptor, trace_acceptor;
+  std::unique_ptr<ExternalConnectionAcceptor> acceptor, trace_acceptor;
   std::unique_ptr<grpc::Server> server, trace_server;
+  std::unique_ptr<TlsAcceptor> tls_acceptor;
   Listeners listeners, trace_listeners;
 
   absl::Status OpenStore();
@@ -222,7 +225,7 @@ absl::Status Daemon::Rooms::MakeEngine() {
 }
 
 absl::Status Daemon::Rooms::Serve() {
-  BK_TRY(std::shared_ptr<grpc::ServerCredentials> tls, wire::ServerTls({.ca = config.tls.ca, .certificate = config.tls.certificate, .key = config.tls.key}));
+  BK_TRY(std::shared_ptr<SSL_CTX> tls, wire::ServerTls({.ca = config.tls.ca, .certificate = config.tls.certificate, .key = config.tls.key}));
   for (const std::string& address : config.addresses) {
     BK_RETURN_IF_ERROR(listeners.Add(address, {config.socket_uid, config.socket_gid}));
     if (tls != nullptr && address.starts_with("unix://")) log::Warning("TLS is disabled for " + address);
@@ -236,13 +239,16 @@ absl::Status Daemon::Rooms::Serve() {
                                                                        .after_build = [this] { collector->Wake(); }});
   grpc::ServerBuilder builder;
   wire::ConfigureServer(builder);
-  acceptor = AcceptorOf(builder, grpc::InsecureServerCredentials());
-  if (tls != nullptr) tls_acceptor = AcceptorOf(builder, tls);
+  acceptor = AcceptorOf(builder);
   services->Register(builder);
   server = builder.BuildAndStart();
   if (server == nullptr) return Internal("the gRPC server does not start");
   BK_RETURN_IF_ERROR(ServeTraces());
-  return listeners.Start([this](const Listeners::Connection& c) { HandOver(c, c.tcp && tls_acceptor != nullptr ? *tls_acceptor : *acceptor); });
+  if (tls != nullptr) BK_ASSIGN(tls_acceptor, TlsAcceptor::Start(tls, [this](int listening_fd, os::UniqueFd plain) { HandOver(listening_fd, plain.Release(), *acceptor); }));
+  return listeners.Start([this](const Listeners::Connection& c) {
+    if (c.tcp && tls_acceptor != nullptr) return tls_acceptor->Take(c.listening_fd, os::UniqueFd(c.fd));
+    HandOver(c.listening_fd, c.fd, *acceptor);
+  });
 }
 
 // Steps send their spans here (environment OTEL_*): taken and dropped until somebody asks for them.
@@ -250,11 +256,11 @@ absl::Status Daemon::Rooms::ServeTraces() {
   if (config.otel_socket_path.empty()) return absl::OkStatus();
   grpc::ServerBuilder builder;
   wire::ConfigureServer(builder);
-  trace_acceptor = AcceptorOf(builder, grpc::InsecureServerCredentials());
+  trace_acceptor = AcceptorOf(builder);
   services->RegisterTraces(builder);
   trace_server = builder.BuildAndStart();
   if (trace_server == nullptr) return Internal("the gRPC server for traces does not start");
-  return trace_listeners.Start([this](const Listeners::Connection& c) { HandOver(c, *trace_acceptor); });
+  return trace_listeners.Start([this](const Listeners::Connection& c) { HandOver(c.listening_fd, c.fd, *trace_acceptor); });
 }
 
 Daemon::Rooms::~Rooms() {
@@ -263,6 +269,7 @@ Daemon::Rooms::~Rooms() {
   auto deadline = std::chrono::system_clock::now() + std::chrono::seconds(1);
   if (server != nullptr) server->Shutdown(deadline);
   if (trace_server != nullptr) trace_server->Shutdown(deadline);
+  if (tls_acceptor != nullptr) tls_acceptor->Stop();  // the server's last words have been sent
 }
 
 absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const config::Config& config) {

@@ -1,4 +1,5 @@
 """docker-buildx beside builds: builders over unix sockets and TCP, disk usage, pruning, dial-stdio, the debugger."""
+import filecmp
 import json
 import os
 import pty
@@ -10,6 +11,7 @@ import unittest
 
 from support import machine
 from support.buildx import BuildxCase
+from support.certificates import Authority
 from support.daemon import Daemon
 from support.registry import free_port
 
@@ -33,6 +35,24 @@ class BuildxAdmin(BuildxCase):
                 context = daemon.context({"Dockerfile": "FROM scratch\nCOPY file /file\n", "file": "content"})
                 self.assertEqual(self.files(daemon, context), {"file": "content"})
                 self.assertRegex(self.buildx(daemon, "inspect", "mine").out, r"Status: +running")
+
+    def test_a_tcp_port_with_mutual_tls(self):
+        """CTL-004: this client names no protocol in its handshake (ALPN). 100 MB of context go through."""
+        ca = Authority("buildx")
+        (cert, key), (mine, my_key) = ca.issue("server", server=True), ca.issue("client")
+        for user in self.both_users():
+            address = f"tcp://127.0.0.1:{free_port()}"
+            with Daemon(user=user, flags=["--addr", address, "--tlscert", cert, "--tlskey", key, "--tlscacert", ca.cert]) as daemon:
+                options = f"cacert={ca.cert},cert={mine},key={my_key},servername=localhost"
+                self.buildx(daemon, "create", "--name", "mine", "--driver", "remote", "--driver-opt", options, address)
+                self.assertRegex(self.buildx(daemon, "inspect", "mine").out, r"Status: +running")
+                context = daemon.context({"Dockerfile": "FROM scratch\nCOPY big /big\n"})
+                with open(os.path.join(context, "big"), "wb") as file:
+                    for _ in range(100):
+                        file.write(os.urandom(1 << 20))
+                out = daemon.out("big")
+                self.build(daemon, "-o", out, context)
+                self.assertTrue(filecmp.cmp(os.path.join(context, "big"), os.path.join(out, "big"), shallow=False))
 
     def test_disk_usage_and_prune(self):
         for daemon in self.each():

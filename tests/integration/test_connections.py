@@ -1,6 +1,10 @@
 """Ways to a daemon: TCP with and without TLS, and programs that carry the connection."""
 import os
 import pathlib
+import socket
+import ssl
+import struct
+import time
 
 from support import machine
 from support.case import Case
@@ -10,17 +14,94 @@ from support.git_server import free_port
 
 
 class Connections(Case):
+    def test_tcp(self):
+        """CTL-004: a port that asks for nothing."""
+        for user in self.both_users():
+            address = f"tcp://127.0.0.1:{free_port()}"
+            with Daemon(user=user, flags=["--addr", address]) as daemon:
+                self.assertIn("linux/", daemon.buildctl("--addr", address, "debug", "workers").out)
+
+    def test_tcp_with_tls(self):
+        """CTL-004, CTL-013: without an authority of clients everybody is served who trusts the daemon; no client trusts by itself."""
+        ca, other = Authority("connections"), Authority("other")
+        cert, key = ca.issue("server", server=True)
+        mine, my_key = ca.issue("client")
+        for user in self.both_users():
+            address = f"tcp://127.0.0.1:{free_port()}"
+            with Daemon(user=user, flags=["--addr", address, "--tlscert", cert, "--tlskey", key]) as daemon:
+                self.assertIn("linux/", daemon.buildctl("--addr", address, "--tlscacert", ca.cert, "debug", "workers").out)
+                for wrong in (["--tlscacert", other.cert], [], ["--tlscert", mine, "--tlskey", my_key], ["--tlscacert", ca.cert, "--tlsservername", "elsewhere"]):
+                    self.assertEqual(daemon.buildctl("--addr", address, *wrong, "debug", "workers", check=False).returncode, 1)
+
     def test_tcp_with_mutual_tls(self):
         """CTL-004, CTL-013: a client without a certificate of the authority is turned away, one with it is served."""
+        ca, other = Authority("connections"), Authority("other")
+        cert, key = ca.issue("server", server=True)
+        mine, my_key = ca.issue("client")
+        foreign, foreign_key = other.issue("client")
+        for user in self.both_users():
+            address = f"tcp://127.0.0.1:{free_port()}"
+            with Daemon(user=user, flags=["--addr", address, "--tlscert", cert, "--tlskey", key, "--tlscacert", ca.cert]) as daemon:
+                tls = ["--addr", address, "--tlscacert", ca.cert]
+                self.assertIn("linux/", daemon.buildctl(*tls, "--tlscert", mine, "--tlskey", my_key, "debug", "workers").out)
+                for wrong in ([], ["--tlscert", foreign, "--tlskey", foreign_key]):
+                    self.assertEqual(daemon.buildctl(*tls, *wrong, "debug", "workers", check=False).returncode, 1)
+                self.assertEqual(daemon.buildctl("--addr", address, "debug", "workers", check=False).returncode, 1)
+
+    def test_protocols_of_the_handshake(self):
+        """A client may name HTTP/2 or no protocol at all, and is told why it is turned away."""
         ca = Authority("connections")
         cert, key = ca.issue("server", server=True)
         mine, my_key = ca.issue("client")
-        address = f"tcp://127.0.0.1:{free_port()}"
-        with Daemon(flags=["--addr", address, "--tlscert", cert, "--tlskey", key, "--tlscacert", ca.cert]) as daemon:
-            tls = ["--addr", address, "--tlscacert", ca.cert]
-            self.assertIn("linux/", daemon.buildctl(*tls, "--tlscert", mine, "--tlskey", my_key, "debug", "workers").out)
-            self.assertEqual(daemon.buildctl(*tls, "debug", "workers", check=False).returncode, 1)
-            self.assertEqual(daemon.buildctl("--addr", address, "debug", "workers", check=False).returncode, 1)
+        port = free_port()
+        with Daemon(flags=["--addr", f"tcp://127.0.0.1:{port}", "--tlscert", cert, "--tlskey", key, "--tlscacert", ca.cert]):
+            trusting = ssl.create_default_context(cafile=ca.cert)
+            with self.assertRaisesRegex(ssl.SSLError, "(?i)certificate.required"):
+                self.settings(trusting, port)
+            trusting.load_cert_chain(mine, my_key)
+            for offered, chosen in (([], None), (["h2"], "h2"), (["x", "h2"], "h2"), (["http/1.1"], None)):
+                if offered:
+                    trusting.set_alpn_protocols(offered)
+                self.assertEqual(self.settings(trusting, port), (chosen, 4))
+            trusting.set_alpn_protocols(["x"])
+            with self.assertRaisesRegex(ssl.SSLError, "(?i)no.application.protocol"):
+                self.settings(trusting, port)
+            trusting.maximum_version = ssl.TLSVersion.TLSv1_2
+            trusting.set_alpn_protocols(["h2"])
+            self.assertEqual(self.settings(trusting, port), ("h2", 4))
+
+    def settings(self, context, port):
+        """The protocol that was agreed on, and the kind of the daemon's first frame: 4, settings."""
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as plain, context.wrap_socket(plain, server_hostname="localhost") as tls:
+            tls.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5))
+            return tls.selected_alpn_protocol(), tls.recv(9)[3]
+
+    def test_lost_connections_leave_nothing(self):
+        """100 connections that were dropped in each state: no descriptor and no thread of them stays."""
+        ca = Authority("connections")
+        cert, key = ca.issue("server", server=True)
+        port = free_port()
+        with Daemon(flags=["--addr", f"tcp://127.0.0.1:{port}", "--tlscert", cert, "--tlskey", key]) as daemon:
+            trusting = ssl.create_default_context(cafile=ca.cert)
+            self.settings(trusting, port)  # what gRPC makes at the first connection stays
+            process = pathlib.Path("/proc", str(daemon.daemon_pid()))
+            count = lambda: tuple(len(os.listdir(process / kind)) for kind in ("fd", "task"))
+            before = count()
+            raw = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(50)]
+            for one in raw[:25]:
+                one.sendall(b"\x16\x03\x01\x02\x00\x01")  # a handshake that does not go on
+            for _ in range(25):
+                self.settings(trusting, port)
+            shaken = [trusting.wrap_socket(socket.create_connection(("127.0.0.1", port), timeout=20), server_hostname="localhost") for _ in range(25)]
+            self.assertGreaterEqual(count()[0], before[0] + 50)
+            for one in raw + shaken:
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # ends with a reset
+                one.close()
+            end = time.monotonic() + 20
+            while (now := count()) > before and time.monotonic() < end:
+                time.sleep(0.1)
+            self.assertLessEqual(now[0], before[0])
+            self.assertLessEqual(now[1], before[1] + 4)  # gRPC's own pool breathes
 
     def test_helper(self):
         """CTL-010: the program in PATH carries the connection; its last words are told when it ends."""
