@@ -13,6 +13,7 @@
 #include "control/control.grpc.pb.h"
 #include "proto/wire/grpc_setup.h"
 #include "proto/wire/status_codec.h"
+#include "proto/wire/tls.h"
 
 namespace bk::client {
 namespace {
@@ -133,6 +134,7 @@ absl::Status Connection::FromCall(const grpc::Status& status) const {
     std::string why = helper_->WhyBroken();
     return why.empty() ? out : WithMessage(out, StrCat("connection error: desc = \"error reading server preface: ", why, "\""));
   }
+  if (std::string alert = wire::LastTlsAlert(); !alert.empty()) return WithMessage(out, StrCat("connection error: desc = \"error reading server preface: remote error: tls: ", alert, "\""));
   if (address_.socket_path.empty()) return WithMessage(out, DialError(Message(out), address_.authority));
   int error = ConnectError(address_.socket_path);
   if (error == 0) return out;

@@ -1,12 +1,15 @@
 #include "proto/wire/tls.h"
 
+#include <grpc/support/log.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include <cstdio>
 #include <vector>
 
+#include "base/guarded.h"
 #include "base/os/file.h"
 
 namespace bk::wire {
@@ -99,7 +102,27 @@ absl::Status SslError(std::string_view what) {
   return InvalidArgument(what, ": ", text);
 }
 
+Guarded<std::string>& LastAlert() {
+  static Guarded<std::string> alert;
+  return alert;
+}
+
+// "error:0A00045C:SSL routines::tlsv13 alert certificate required" and its like are kept, what else is said of handshakes is dropped.
+void LogOfGrpc(gpr_log_func_args* line) {
+  std::string_view file = line->file, message = line->message;
+  constexpr std::string_view kAlert = " alert ";
+  if (size_t at = message.find(kAlert); at != std::string_view::npos && message.find("SSL routines") != std::string_view::npos) {
+    LastAlert().With([&](std::string& alert) { alert = message.substr(at + kAlert.size()); });
+  }
+  if (file.ends_with("ssl_transport_security.cc") || file.ends_with("secure_endpoint.cc")) return;
+  fprintf(stderr, "%s\n", line->message);
+}
+
 }  // namespace
+
+std::string LastTlsAlert() {
+  return LastAlert().With([](const std::string& alert) { return alert; });
+}
 
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> ClientTls(const TlsFiles& files) {
   grpc::SslCredentialsOptions options;
@@ -114,6 +137,7 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> ClientTls(const TlsFil
     return Unavailable("connection error: desc = \"transport: authentication handshake failed: tls: failed to verify certificate: x509: certificate signed by unknown authority\" "
                        "(name the authority of the daemon's certificate with --tlscacert)");
   }
+  gpr_set_log_function(&LogOfGrpc);
   return grpc::SslCredentials(options);
 }
 

@@ -44,8 +44,10 @@ class Connections(Case):
             with Daemon(user=user, flags=["--addr", address, "--tlscert", cert, "--tlskey", key, "--tlscacert", ca.cert]) as daemon:
                 tls = ["--addr", address, "--tlscacert", ca.cert]
                 self.assertIn("linux/", daemon.buildctl(*tls, "--tlscert", mine, "--tlskey", my_key, "debug", "workers").out)
-                for wrong in ([], ["--tlscert", foreign, "--tlskey", foreign_key]):
-                    self.assertEqual(daemon.buildctl(*tls, *wrong, "debug", "workers", check=False).returncode, 1)
+                for wrong, why in (([], "certificate required"), (["--tlscert", foreign, "--tlskey", foreign_key], "unknown ca")):
+                    failed = daemon.buildctl(*tls, *wrong, "debug", "workers", check=False)
+                    self.assertEqual(failed.returncode, 1)
+                    self.assertIn("remote error: tls: " + why, failed.err)
                 self.assertEqual(daemon.buildctl("--addr", address, "debug", "workers", check=False).returncode, 1)
 
     def test_protocols_of_the_handshake(self):
