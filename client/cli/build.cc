@@ -13,6 +13,7 @@
 #include "client/cli/access_flags.h"
 #include "client/cli/build_flags.h"
 #include "client/cli/build_progress.h"
+#include "client/cli/cache_metrics.h"
 #include "client/cli/connect.h"
 #include "client/cli/lock_flags.h"
 #include "client/cli/metadata_file.h"
@@ -33,16 +34,11 @@ using flags::Values;
 constexpr uint64_t kMaxDefinitionBytes = 256 << 20;
 constexpr uint64_t kMaxPolicyBytes = 16 << 20;
 constexpr char kResultPrefix[] = "result.";
-// Flags of the reference that are still to come.
-constexpr const char* kNotBuilt[] = {"registry-auth-tlscontext", "debug-json-cache-metrics"};
-
 // Mistakes in their values are told first.
 absl::Status CheckBuilt(const Values& values) {
   BK_RETURN_IF_ERROR(ParseRegistryTls(values.Strings("registry-auth-tlscontext")));
   for (const std::string& text : values.Strings("ssh")) BK_RETURN_IF_ERROR(ParseSsh(text));
-  for (const char* flag : kNotBuilt) {
-    if (values.IsSet(flag)) return Unimplemented("--", flag, " is not built yet");
-  }
+  if (values.IsSet("registry-auth-tlscontext")) return Unimplemented("--registry-auth-tlscontext is not built yet");
   return absl::OkStatus();
 }
 
@@ -182,8 +178,17 @@ absl::Status RunBuild(const CancelToken& cancel, const Values& values, const Con
   std::string docker_directory = DockerConfig::DefaultDirectory();
   auto note = [&progress](const std::string& name) { progress.Note(name); };
   options.services.push_back({kAuthName, MakeAuth(DockerConfig::Load(docker_directory), docker_directory, note)});
-  auto result = Solve(cancel, connection, std::move(options), [&](const auto& status) { progress.FromDaemon(status); });
+  auto start = std::chrono::steady_clock::now();
+  CacheMetrics metrics;
+  std::string metrics_out = values.String("debug-json-cache-metrics");
+  if (!metrics_out.empty()) log::Info(StrCat("writing JSON cache metrics to ", metrics_out));
+  auto result = Solve(cancel, connection, std::move(options), [&](const auto& status) {
+    metrics.Add(status);
+    progress.FromDaemon(status);
+  });
   progress.Finish(result.status());
+  auto duration = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
+  if (!metrics_out.empty()) BK_RETURN_IF_ERROR(WriteCacheMetrics(metrics_out, metrics.Text(duration.count())));
   if (!ref_file.empty()) BK_RETURN_IF_ERROR(WriteOutputFile(ref_file, ref));
   BK_RETURN_IF_ERROR(result);
   for (const auto& [key, value] : result->exporter_response) log::Debug(StrCat("exporter response: ", key, "=", value));
@@ -212,7 +217,7 @@ flags::Command MakeBuild(const CancelToken& cancel) {
       "--output type=image,name=docker.io/username/image,push=true\n\t";
   command.flags = {
       {"output", Kind::kStrings, "Define exports for build result, e.g. --output type=image,name=docker.io/username/image,push=true", {"o"}},
-      {"progress", Kind::kString, "Set type of progress (auto, plain, tty, rawjson, quiet). Use plain to show container output", {}, "auto"},
+      {"progress", Kind::kString, "Set type of progress (auto, plain, tty, rawjson). Use plain to show container output", {}, "auto"},
       {"trace", Kind::kString, "Path to trace file. Defaults to no tracing."},
       {"local", Kind::kStrings, "Allow build access to the local directory"},
       {"oci-layout", Kind::kStrings, "Allow build access to the local OCI layout"},
@@ -233,8 +238,11 @@ flags::Command MakeBuild(const CancelToken& cancel) {
       {"offline", Kind::kBool, "Open no connection for the build's sources"},
       {"proxy-network", Kind::kBool, "Run build with proxy network enforcement"},
       {"ref-file", Kind::kString, "Write build ref to a file"},
+      {"registry-auth-tlscontext", Kind::kStrings,
+       "Overwrite TLS configuration when authenticating with registries, e.g. --registry-auth-tlscontext "
+       "host=https://myserver:2376,insecure=false,ca=/path/to/my/ca.crt,cert=/path/to/my/cert.crt,key=/path/to/my/key.crt"},
+      {"debug-json-cache-metrics", Kind::kString, "Where to output json cache metrics, use 'stdout' or 'stderr' for standard (error) output."},
   };
-  for (const char* name : kNotBuilt) command.flags.push_back({name, Kind::kStrings, "", {}, "", true});
   command.action = [cancel](const Values& values) { return Run(cancel, values); };
   return command;
 }

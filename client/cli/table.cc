@@ -5,20 +5,10 @@ namespace bk::client {
 namespace {
 
 using flags::Command;
-using flags::Flag;
 using flags::Kind;
 
-// Verbs of the reference that are still to come.
-Command NotBuilt(const std::string& path, const std::string& name, const std::string& usage) {
-  Command command{name, {}, usage, "", {}, {}, nullptr, true};
-  command.action = [path](const flags::Values&) { return Unimplemented("buildctl ", path, " is not built yet"); };
-  return command;
-}
-
 Command MakeDebug(const CancelToken& cancel) {
-  Command debug{"debug", {}, "debug utilities", "", {}, {MakeWorkers(cancel), MakeInfo(cancel)}, nullptr, false};
-  debug.commands.push_back(NotBuilt("debug dump-llb", "dump-llb", "dump LLB in human-readable format"));
-  debug.commands.push_back(NotBuilt("debug dump-metadata", "dump-metadata", "dump the meta in human-readable format"));
+  Command debug{"debug", {}, "debug utilities", "", {}, {MakeDumpLlb(), MakeDumpMetadata(), MakeWorkers(cancel), MakeInfo(cancel)}, nullptr, false};
   debug.commands.push_back(MakeMonitor(cancel));
   debug.commands.push_back(MakeLogs(cancel));
   debug.commands.push_back(MakeHistoryControl(cancel));
@@ -36,11 +26,11 @@ Command MakeRoot(const CancelToken& cancel) {
       {"addr", Kind::kString, "buildkitd address", {}, DefaultAddress()},
       {"daemonless", Kind::kBool, "start a private daemon for this call (flags for it: BUILDKITD_FLAGS)"},
       {"log-format", Kind::kString, "log formatter: json or text", {}, "text"},
-      {"tlsservername", Kind::kString, "buildkitd server name for certificate validation", {}, "", true},
-      {"tlscacert", Kind::kString, "CA certificate for validation", {}, "", true},
-      {"tlscert", Kind::kString, "client certificate", {}, "", true},
-      {"tlskey", Kind::kString, "client key", {}, "", true},
-      {"tlsdir", Kind::kString, "directory containing CA certificate, client certificate, and client key", {}, "", true},
+      {"tlsservername", Kind::kString, "buildkitd server name for certificate validation"},
+      {"tlscacert", Kind::kString, "CA certificate for validation"},
+      {"tlscert", Kind::kString, "client certificate"},
+      {"tlskey", Kind::kString, "client key"},
+      {"tlsdir", Kind::kString, "directory containing CA certificate, client certificate, and client key. Supported file names are (ca.pem, cert.pem, key.pem) or (ca.crt, tls.crt, tls.key)"},
       {"timeout", Kind::kInt, "timeout backend connection after value seconds", {}, "5"},
       {"wait", Kind::kBool, "block RPCs until the connection becomes available"},
   };

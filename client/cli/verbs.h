@@ -14,6 +14,8 @@ flags::Command MakePrune(const CancelToken& cancel);
 flags::Command MakeWorkers(const CancelToken& cancel);
 flags::Command MakeInfo(const CancelToken& cancel);
 flags::Command MakeDialStdio(const CancelToken& cancel);
+flags::Command MakeDumpLlb();
+flags::Command MakeDumpMetadata();
 flags::Command MakeHistories(const CancelToken& cancel);
 flags::Command MakePruneHistories(const CancelToken& cancel);
 flags::Command MakeMonitor(const CancelToken& cancel);

@@ -67,25 +67,56 @@ class Writer {
     out_.EndObject();
   }
 
+  // The three messages whose union is an object of its own: Op, FileAction, UserOpt. The numbers beside a file action
+  // are always there; its newest kind, symlink, is not.
+  static const char* UnionName(const Message& message) {
+    std::string_view name = message.GetDescriptor()->full_name();
+    return name == "pb.Op" ? "Op" : name == "pb.FileAction" ? "Action" : name == "pb.UserOpt" ? "User" : nullptr;
+  }
+  void WriteMember(const Message& message, const FieldDescriptor* field) {
+    bool zero = field->cpp_type() == FieldDescriptor::CPPTYPE_UINT32 && message.GetReflection()->GetUInt32(message, field) == 0;
+    if (zero || field->name() == "symlink") return;
+    out_.Key(field->name());
+    WriteValue(message, field, -1);
+  }
+  void WriteWithUnion(const Message& message, const char* union_name) {
+    const auto* r = message.GetReflection();
+    const auto* type = message.GetDescriptor();
+    const auto* group = type->oneof_decl(0);
+    out_.BeginObject();
+    for (int i = 0; i < type->field_count(); i++) {
+      const FieldDescriptor* field = type->field(i);
+      if (field == group->field(0)) {
+        out_.Key(union_name);
+        out_.BeginObject();
+        if (r->HasOneof(message, group)) WriteMember(message, r->GetOneofFieldDescriptor(message, group));
+        out_.EndObject();
+      }
+      if (field->containing_oneof() != nullptr) continue;
+      if (field->is_repeated() ? r->FieldSize(message, field) == 0 : field->has_presence() && !r->HasField(message, field)) continue;
+      WriteField(message, field);
+    }
+    out_.EndObject();
+  }
+
+  void WriteField(const Message& message, const FieldDescriptor* field) {
+    out_.Key(proto_ ? field->json_name() : field->name());
+    if (field->is_map()) return WriteMap(message, field);
+    if (!field->is_repeated()) return WriteValue(message, field, -1);
+    out_.BeginArray();
+    for (int i = 0; i < message.GetReflection()->FieldSize(message, field); i++) WriteValue(message, field, i);
+    out_.EndArray();
+  }
+
   // Recursion is bounded by the parser's limit of depth.
   void WriteMessage(const Message& message) {
+    if (const char* name = proto_ ? nullptr : UnionName(message)) return WriteWithUnion(message, name);
     std::vector<const FieldDescriptor*> fields;
     const auto* r = message.GetReflection();
     r->ListFields(message, &fields);
     if (proto_) std::sort(fields.begin(), fields.end(), [](const FieldDescriptor* a, const FieldDescriptor* b) { return a->index() < b->index(); });
     out_.BeginObject();
-    for (const FieldDescriptor* field : fields) {
-      out_.Key(proto_ ? field->json_name() : field->name());
-      if (field->is_map()) {
-        WriteMap(message, field);
-      } else if (field->is_repeated()) {
-        out_.BeginArray();
-        for (int i = 0; i < r->FieldSize(message, field); i++) WriteValue(message, field, i);
-        out_.EndArray();
-      } else {
-        WriteValue(message, field, -1);
-      }
-    }
+    for (const FieldDescriptor* field : fields) WriteField(message, field);
     out_.EndObject();
   }
 
