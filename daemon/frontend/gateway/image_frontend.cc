@@ -165,9 +165,11 @@ absl::StatusOr<Result> SolveBuiltIn(const CancelToken& cancel, Bridge& bridge, c
 bool IsBuiltIn(const std::string& source, const Opts& opts) {
   auto name = ImageReference::Parse(source);
   if (!name.ok() || !name->digest().empty()) return false;
+  // Of this name, of a tag of it, for a platform ("::"); not of a longer name.
   std::string context = "context:" + name->familiar_name();
-  auto replaced = opts.lower_bound(context);
-  if (replaced != opts.end() && replaced->first.starts_with(context)) return false;
+  for (auto replaced = opts.lower_bound(context); replaced != opts.end() && replaced->first.starts_with(context); ++replaced) {
+    if (replaced->first.size() == context.size() || replaced->first[context.size()] == ':' || replaced->first[context.size()] == '@') return false;
+  }
   return name->name() == "docker.io/docker/dockerfile" || name->name() == "docker.io/docker/dockerfile-upstream";
 }
 
