@@ -60,15 +60,18 @@ void Helper::KeepLastWords() {
   std::string piece(kKeptBytes, '\0');
   pollfd fds[2] = {{errors_.get(), POLLIN, 0}, {stop_read_.get(), POLLIN, 0}};
   while (true) {
-    if (poll(fds, 2, -1) < 0 && errno != EINTR) return;
-    if (fds[1].revents != 0) return;
+    if (poll(fds, 2, -1) < 0 && errno != EINTR) break;
+    if (fds[1].revents != 0) break;
     if (fds[0].revents == 0) continue;
     ssize_t n = read(errors_.get(), piece.data(), piece.size());
-    if (n <= 0) return;
+    if (n <= 0) break;
     std::lock_guard lock(mutex_);
     words_.append(piece, 0, static_cast<size_t>(n));
     if (words_.size() > kKeptBytes) words_.erase(0, words_.size() - kKeptBytes);
   }
+  std::lock_guard lock(mutex_);
+  all_said_ = true;
+  said_.notify_all();
 }
 
 std::string Helper::WhyBroken() {
@@ -80,7 +83,9 @@ std::string Helper::WhyBroken() {
   }
   std::string all;
   for (const std::string& word : command_) all += (all.empty() ? "" : " ") + word;
-  std::lock_guard lock(mutex_);
+  // Its end is known before its words are read; what it left running may hold them open.
+  std::unique_lock lock(mutex_);
+  said_.wait_for(lock, kMoment, [this] { return all_said_; });
   while (!words_.empty() && words_.back() == '\n') words_.pop_back();
   return StrCat("command [", all, "] has exited with ", outcome_, ", make sure the URL is valid, and buildctl is installed on the remote host: stderr=", words_);
 }

@@ -4,6 +4,7 @@
 // What it says on stderr is kept (its end), for the error. Thread-safe.
 #pragma once
 
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -36,8 +37,10 @@ class Helper {
   std::mutex ending_;  // the next two
   os::Process process_;
   std::string outcome_;
-  std::mutex mutex_;  // words_
+  std::mutex mutex_;  // the next two
   std::string words_;
+  bool all_said_ = false;
+  std::condition_variable said_;
   std::thread thread_;
 };
 
