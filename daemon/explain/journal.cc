@@ -1,5 +1,7 @@
 #include "daemon/explain/journal.h"
 
+#include <set>
+
 #include "base/digest.h"
 #include "daemon/explain/compare.h"
 
@@ -19,17 +21,12 @@ std::set<std::string> ContentsOf(const v1::Build& build) {
 }  // namespace
 
 bool Journal::KnowsFiles(const std::string& content) {
-  return state_.With([&](State& s) {
-    if (!s.loaded) {
-      s.loaded = true;
-      db_->Query("SELECT content FROM explain_files", {}, [&](const meta::Row& row) { s.contents.insert(row.Text(0)); }).IgnoreError();
-    }
-    return s.contents.contains(content);
-  });
+  bool known = false;
+  db_->Query("SELECT 1 FROM explain_files WHERE content=?", {content}, [&](const meta::Row&) { known = true; }).IgnoreError();
+  return known;
 }
 
 void Journal::AddFiles(const std::string& content, const v1::FileList& files) {
-  state_.With([&](State& s) { s.contents.insert(content); });
   db_->Post({{"INSERT OR REPLACE INTO explain_files VALUES(?,?,?)", {content, int64_t{INT64_MAX}, files.SerializeAsString()}}});
 }
 
@@ -45,8 +42,6 @@ void Journal::Add(v1::Build build) {
   statements.push_back({"DELETE FROM explain_files WHERE used<(SELECT min(completed) FROM explain_builds)", {}});
   statements.push_back({"DELETE FROM explain_removed WHERE id IN (SELECT id FROM explain_removed ORDER BY removed DESC LIMIT -1 OFFSET ?)", {kMaxRemovals}});
   db_->Post(std::move(statements));
-  // What was dropped with its last build is listed again when it comes back.
-  state_.With([](State& s) { s.loaded = s.contents.size() < static_cast<size_t>(4 * kMaxBuilds); if (!s.loaded) s.contents.clear(); });
 }
 
 void Journal::Forget(const std::string& ref) { db_->Post({{"DELETE FROM explain_builds WHERE ref=?", {ref}}}); }

@@ -4,11 +4,9 @@
 // lost with the process. Thread-safe; Explain blocks on the database.
 #pragma once
 
-#include <set>
 #include <string>
 #include <vector>
 
-#include "base/guarded.h"
 #include "explain/explain.pb.h"
 #include "explain/record.pb.h"
 #include "snapshotter/meta/database.h"
@@ -23,7 +21,7 @@ inline constexpr size_t kMaxBuildBytes = 1 << 20;
 class Journal {
  public:
   explicit Journal(meta::Database* db) : db_(db) {}
-  // Whether the files behind this content digest need not be listed once more.
+  // Whether the files behind this content digest need not be listed once more. What was added a moment ago may not be known yet.
   bool KnowsFiles(const std::string& content);
   void AddFiles(const std::string& content, const v1::FileList& files);
   // The build ended. Its steps' inputs may name contents whose files were added.
@@ -33,12 +31,7 @@ class Journal {
   absl::StatusOr<v1::ExplainResponse> Explain(const std::string& ref, int64_t utc_offset_seconds);
 
  private:
-  struct State {
-    bool loaded = false;
-    std::set<std::string> contents;
-  };
   meta::Database* const db_;
-  Guarded<State> state_;
 };
 
 }  // namespace bk::explain

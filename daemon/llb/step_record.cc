@@ -1,6 +1,9 @@
 #include "daemon/llb/step_record.h"
 
 #include <algorithm>
+#include <set>
+#include <unordered_set>
+#include <utility>
 
 #include "base/digest.h"
 #include "daemon/explain/compare.h"
@@ -15,30 +18,31 @@ constexpr std::string_view kBuildArgument = "build-arg:";
 constexpr size_t kMaxName = 512, kMaxResults = 16;
 
 using Ops = std::unordered_map<std::string, std::shared_ptr<const pb::Op>>;
-using Found = std::unordered_map<std::string, const solver::Step*>;
-
 // Steps with an op of this build, inputs first. Iterative: chains are long.
 std::vector<const solver::Step*> Ordered(const std::vector<solver::Step>& steps, const Ops& ops) {
-  Found open;
+  std::unordered_map<std::string_view, const solver::Step*> open;
   for (const solver::Step& step : steps) {
-    if (ops.contains(step.vertex->digest.str())) open.emplace(step.vertex->digest.str(), &step);
+    const std::string& digest = step.vertex->digest.str();
+    if (ops.contains(digest)) open.emplace(digest, &step);
   }
   std::vector<const solver::Step*> out;
-  Found entered;
+  std::unordered_set<const solver::Step*> entered;
+  std::vector<std::pair<const solver::Step*, bool>> stack;
+  auto enter = [&](const solver::Vertex& vertex) {
+    if (auto it = open.find(vertex.digest.str()); it != open.end()) stack.emplace_back(it->second, false);
+  };
   for (const solver::Step& root : steps) {
-    std::vector<std::pair<std::string, bool>> stack = {{root.vertex->digest.str(), false}};
+    enter(*root.vertex);
     while (!stack.empty()) {
-      auto [digest, done] = stack.back();
+      auto [step, done] = stack.back();
       stack.pop_back();
-      auto it = open.find(digest);
-      if (it == open.end()) continue;
       if (done) {
-        out.push_back(it->second);
+        out.push_back(step);
         continue;
       }
-      if (!entered.emplace(digest, it->second).second) continue;
-      stack.emplace_back(digest, true);
-      for (const solver::Edge& input : it->second->vertex->inputs) stack.emplace_back(input.vertex->digest.str(), false);
+      if (!entered.insert(step).second) continue;
+      stack.emplace_back(step, true);
+      for (const solver::Edge& input : step->vertex->inputs) enter(*input.vertex);
     }
   }
   return out;
@@ -96,8 +100,8 @@ void StepRecord::Loaded(const LoadedDefinition& definition) {
 }
 
 void StepRecord::Finish(const std::string& ref, int64_t started_ns, const std::map<std::string, std::string>& frontend_attrs, const std::vector<solver::Step>& steps, ops::OpFactory& factory,
-                        explain::Journal& journal) const {
-  Ops ops = ops_.With([](const auto& known) { return known; });
+                        explain::Journal& journal) {
+  Ops ops = ops_.With([](auto& known) { return std::exchange(known, {}); });
   std::vector<const solver::Step*> ordered = Ordered(steps, ops);
   if (ordered.empty()) return;
   explain::v1::Build build;
@@ -112,6 +116,7 @@ void StepRecord::Finish(const std::string& ref, int64_t started_ns, const std::m
   }
   std::unordered_map<std::string, int64_t> index;
   std::map<std::string, int> names;
+  std::set<std::string> listed;
   for (const solver::Step* step : ordered) {
     const pb::Op& op = *ops.at(step->vertex->digest.str());
     explain::v1::Step& out = *build.add_steps();
@@ -124,7 +129,7 @@ void StepRecord::Finish(const std::string& ref, int64_t started_ns, const std::m
       auto content = step->notes.contents.find(i);
       if (content == step->notes.contents.end()) continue;
       input.set_content(std::string(content->second.digest.hex()));
-      if (!journal.KnowsFiles(input.content())) journal.AddFiles(input.content(), ListFiles(factory, op, i, content->second.result));
+      if (listed.insert(input.content()).second && !journal.KnowsFiles(input.content())) journal.AddFiles(input.content(), ListFiles(factory, op, i, content->second.result));
     }
   }
   build.set_completed_ns(solver::NowNs());

@@ -50,11 +50,14 @@ TEST_CASE("the newest builds are kept, and the lists of files that they name") {
   CHECK_FALSE(bench.journal->KnowsFiles("old"));
   bench.journal->AddFiles("old", {});
   bench.journal->AddFiles("kept", {});
+  CHECK(bench.Count("SELECT count(*) FROM explain_files") == 2);
   CHECK(bench.journal->KnowsFiles("old"));
   bench.Build(0, "old");
   for (int i = 1; i <= kMaxBuilds + 5; i++) bench.Build(i, "kept");
   CHECK(bench.Count("SELECT count(*) FROM explain_builds") == kMaxBuilds);
   CHECK(bench.Count("SELECT count(*) FROM explain_files") == 1);
+  CHECK_FALSE(bench.journal->KnowsFiles("old"));  // to be listed again when it comes back
+  CHECK(bench.journal->KnowsFiles("kept"));
   CHECK(bench.journal->Explain("", 0)->ref() == StrCat("ref", kMaxBuilds + 5));
   CHECK(bench.journal->Explain("ref20", 0)->ref() == "ref20");
   CHECK(bench.journal->Explain("ref20", 0)->steps(0).compared_with() == "ref19");
