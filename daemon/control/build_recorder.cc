@@ -63,22 +63,18 @@ void KeepLastVertices(api::StatusResponse& batch) {
   batch.mutable_vertexes()->Swap(&kept);
 }
 
-// Of each transfer only how it ended; all of them stand in the first batch, where its vertices are.
+// Of each transfer only how it ended, where its beginning was told: its vertex is known there.
 void KeepLastStatuses(std::vector<api::StatusResponse>& batches) {
-  std::vector<api::VertexStatus> kept;
-  std::map<std::pair<std::string, std::string>, size_t> places;  // by vertex and id
+  std::map<std::pair<std::string, std::string>, api::VertexStatus*> known;  // by vertex and id
   for (api::StatusResponse& batch : batches) {
+    google::protobuf::RepeatedPtrField<api::VertexStatus> kept;
     for (api::VertexStatus& status : *batch.mutable_statuses()) {
-      auto [place, fresh] = places.try_emplace({status.vertex(), status.id()}, kept.size());
-      if (fresh) {
-        kept.push_back(std::move(status));
-      } else {
-        kept[place->second] = std::move(status);
-      }
+      auto [place, fresh] = known.try_emplace({status.vertex(), status.id()}, nullptr);
+      if (fresh) place->second = kept.Add();
+      place->second->Swap(&status);
     }
-    batch.clear_statuses();
+    batch.mutable_statuses()->Swap(&kept);
   }
-  for (api::VertexStatus& status : kept) *batches.front().add_statuses() = std::move(status);
 }
 
 // What a client or a frontend may have made too long goes first.
@@ -136,7 +132,9 @@ absl::Status BuildRecorder::WriteLog() {
 }
 
 absl::Status BuildRecorder::WriteTrace() {
-  BK_ASSIGN(*record_.mutable_trace(), WriteBlob(history::TraceText(record_, said_, HexEncode(RandomBytes(16))), history::kTraceLogType));
+  BK_TRY(content::Ingest ingest, history_->records()->content().NewIngest());
+  BK_RETURN_IF_ERROR(history::WriteTrace(record_, said_, HexEncode(RandomBytes(16)), [&](std::string_view text) { return ingest.Write(text); }));
+  BK_ASSIGN(*record_.mutable_trace(), history::CommitBlob(ingest, history::kTraceLogType));
   return absl::OkStatus();
 }
 
@@ -145,14 +143,10 @@ absl::Status BuildRecorder::WriteError(const absl::Status& status) {
   std::string bytes = error.SerializeAsString();
   error.clear_details();  // they are in the blob
   *record_.mutable_error() = std::move(error);
-  BK_ASSIGN(*record_.mutable_externalerror(), WriteBlob(bytes, kErrorType));
+  BK_TRY(content::Ingest ingest, history_->records()->content().NewIngest());
+  BK_RETURN_IF_ERROR(ingest.Write(bytes));
+  BK_ASSIGN(*record_.mutable_externalerror(), history::CommitBlob(ingest, kErrorType));
   return absl::OkStatus();
-}
-
-absl::StatusOr<api::Descriptor> BuildRecorder::WriteBlob(const std::string& bytes, const char* media_type) {
-  Digest digest = DigestOf(bytes);
-  BK_RETURN_IF_ERROR(history_->records()->content().Put(bytes, digest));
-  return ToWire(Descriptor{media_type, digest, static_cast<int64_t>(bytes.size()), {}, {}, ""});
 }
 
 void BuildRecorder::NameResults(const std::map<int64_t, Descriptor>& descriptors) {

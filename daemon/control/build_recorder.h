@@ -29,7 +29,6 @@ class BuildRecorder : public llb::BuildListener {
   absl::Status WriteLog();
   absl::Status WriteTrace();
   absl::Status WriteError(const absl::Status& status);
-  absl::StatusOr<api::Descriptor> WriteBlob(const std::string& bytes, const char* media_type);
   void NameResults(const std::map<int64_t, Descriptor>& descriptors);
 
   History* const history_;

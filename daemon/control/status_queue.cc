@@ -5,42 +5,35 @@
 namespace bk::control {
 namespace {
 
-constexpr size_t kLogBytes = 1 << 20;
-constexpr size_t kLogOverhead = 128;  // of one VertexLog message
+constexpr size_t kBatchBytes = 1 << 20;
+constexpr size_t kOverhead = 128;  // of one message in a batch
 
 }  // namespace
 
+template <typename Message>
+void StatusQueue::Count(State& state, const Message& added) {
+  state.any = true;
+  state.bytes += added.ByteSizeLong() + kOverhead;
+  if (state.bytes <= kBatchBytes) return;
+  state.full.push_back(std::move(state.pending));
+  state.pending.Clear();
+  state.bytes = 0;
+}
+
 void StatusQueue::Vertex(const solver::VertexEvent& event) {
-  state_.Change([&](State& s) {
-    *s.pending.add_vertexes() = ToWire(event);
-    s.any = true;
-  });
+  state_.Change([&](State& s) { Count(s, *s.pending.add_vertexes() = ToWire(event)); });
 }
 
 void StatusQueue::Status(const solver::StatusEvent& event) {
-  state_.Change([&](State& s) {
-    *s.pending.add_statuses() = ToWire(event);
-    s.any = true;
-  });
+  state_.Change([&](State& s) { Count(s, *s.pending.add_statuses() = ToWire(event)); });
 }
 
 void StatusQueue::Log(const solver::LogEvent& event) {
-  state_.Change([&](State& s) {
-    *s.pending.add_logs() = ToWire(event);
-    s.any = true;
-    s.log_bytes += event.data.size() + kLogOverhead;
-    if (s.log_bytes <= kLogBytes) return;
-    s.full.push_back(std::move(s.pending));
-    s.pending.Clear();
-    s.log_bytes = 0;
-  });
+  state_.Change([&](State& s) { Count(s, *s.pending.add_logs() = ToWire(event)); });
 }
 
 void StatusQueue::Warning(const solver::WarningEvent& event) {
-  state_.Change([&](State& s) {
-    *s.pending.add_warnings() = ToWire(event);
-    s.any = true;
-  });
+  state_.Change([&](State& s) { Count(s, *s.pending.add_warnings() = ToWire(event)); });
 }
 
 void StatusQueue::Close() {
@@ -54,14 +47,13 @@ std::optional<moby::buildkit::v1::StatusResponse> StatusQueue::Take() {
                            moby::buildkit::v1::StatusResponse batch;
                            if (!s.full.empty()) {
                              batch = std::move(s.full.front());
-                             s.full.erase(s.full.begin());
+                             s.full.pop_front();
                            } else {
                              batch = std::move(s.pending);
                              s.pending.Clear();
-                             s.log_bytes = 0;
+                             s.bytes = 0;
                            }
-                           bool empty = s.pending.vertexes().empty() && s.pending.statuses().empty() && s.pending.logs().empty() && s.pending.warnings().empty();
-                           s.any = !s.full.empty() || !empty;
+                           s.any = !s.full.empty() || s.bytes > 0;
                            return batch;
                          });
 }

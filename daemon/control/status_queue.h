@@ -1,11 +1,11 @@
 // Turns progress events into StatusResponse batches for one watching client (trap 10).
 //
-// The sink side never blocks; one writer thread takes what gathered since its last batch. Log data is split so that a
-// message stays near 1 MiB. Thread-safe.
+// The sink side never blocks; one writer thread takes what gathered since its last batch. A batch is cut when it
+// has about 1 MiB: messages have a limit, and so have those of logs that are kept. Thread-safe.
 #pragma once
 
+#include <deque>
 #include <optional>
-#include <vector>
 
 #include "base/guarded.h"
 #include "control/control.pb.h"
@@ -27,10 +27,12 @@ class StatusQueue : public solver::ProgressSink {
  private:
   struct State {
     moby::buildkit::v1::StatusResponse pending;
-    std::vector<moby::buildkit::v1::StatusResponse> full;  // batches that reached the log limit, oldest first
-    size_t log_bytes = 0;
+    std::deque<moby::buildkit::v1::StatusResponse> full;  // batches that reached the limit, oldest first
+    size_t bytes = 0;                                     // of `pending`, about
     bool any = false, closed = false;
   };
+  template <typename Message>
+  void Count(State& state, const Message& added);
   Guarded<State> state_;
 };
 

@@ -48,14 +48,16 @@ absl::Status StatusLogWriter::Add(const StatusResponse& response) {
   return ingest_.Write(bytes);
 }
 
-absl::StatusOr<BlobDescriptor> StatusLogWriter::Finish() {
-  BlobDescriptor log;
-  log.set_size(ingest_.size_bytes());
-  BK_TRY(Digest digest, ingest_.Commit({}, -1));
-  log.set_media_type(kStatusLogType);
-  log.set_digest(digest.str());
-  return log;
+absl::StatusOr<BlobDescriptor> CommitBlob(content::Ingest& ingest, const char* media_type) {
+  BlobDescriptor blob;
+  blob.set_size(ingest.size_bytes());
+  BK_TRY(Digest digest, ingest.Commit({}, -1));
+  blob.set_media_type(media_type);
+  blob.set_digest(digest.str());
+  return blob;
 }
+
+absl::StatusOr<BlobDescriptor> StatusLogWriter::Finish() { return CommitBlob(ingest_, kStatusLogType); }
 
 int StatusLogWriter::cached_steps() const {
   return static_cast<int>(std::count_if(vertices_.begin(), vertices_.end(), [](const auto& vertex) { return vertex.second.cached; }));

@@ -17,6 +17,9 @@ using BlobDescriptor = moby::buildkit::v1::Descriptor;
 
 inline constexpr char kStatusLogType[] = "application/vnd.buildkit.status.v0";
 
+// Ends a blob of a record.
+absl::StatusOr<BlobDescriptor> CommitBlob(content::Ingest& ingest, const char* media_type);
+
 class StatusLogWriter {
  public:
   static absl::StatusOr<StatusLogWriter> Begin(content::ContentStore& content);

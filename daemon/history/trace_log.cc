@@ -101,31 +101,36 @@ std::string Text(const Span& span, const std::string& trace_id, size_t children)
   return GoJsonIndent(w.text(), "  ") + "\n";
 }
 
+using StepRuns = std::vector<const api::Vertex*>;
+
 // A step is told several times; what it started at tells its runs apart. The last word on each counts.
-std::vector<Span> StepSpans(const std::vector<api::StatusResponse>& said, const Span& build) {
-  std::map<std::tuple<std::string, int64_t, int32_t>, size_t> places;
-  std::vector<Span> spans;
+StepRuns RunsOf(const std::vector<api::StatusResponse>& said) {
+  std::map<std::tuple<std::string_view, int64_t, int32_t>, size_t> places;
+  StepRuns runs;
   for (const api::StatusResponse& response : said) {
     for (const api::Vertex& vertex : response.vertexes()) {
       if (!vertex.has_started() || !vertex.has_completed()) continue;
-      auto [place, fresh] = places.try_emplace({vertex.digest(), vertex.started().seconds(), vertex.started().nanos()}, spans.size());
-      if (fresh) spans.emplace_back();
-      Span& span = spans[place->second];
-      span = {vertex.name(), SpanId(place->second + 2), build.id, vertex.error(), kInternal, vertex.started(), vertex.completed(), {{"vertex", vertex.digest()}}};
-      if (vertex.cached()) span.attributes.emplace_back("cached", "true");
+      auto [place, fresh] = places.try_emplace({vertex.digest(), vertex.started().seconds(), vertex.started().nanos()}, runs.size());
+      if (fresh) runs.emplace_back();
+      runs[place->second] = &vertex;
     }
   }
-  return spans;
+  return runs;
+}
+
+Span SpanOf(const api::Vertex& vertex, std::string id, const std::string& parent) {
+  Span span{vertex.name(), std::move(id), parent, vertex.error(), kInternal, vertex.started(), vertex.completed(), {{"vertex", vertex.digest()}}};
+  if (vertex.cached()) span.attributes.emplace_back("cached", "true");
+  return span;
 }
 
 }  // namespace
 
-std::string TraceText(const api::BuildHistoryRecord& record, const std::vector<api::StatusResponse>& said, const std::string& trace_id) {
+absl::Status WriteTrace(const api::BuildHistoryRecord& record, const std::vector<api::StatusResponse>& said, const std::string& trace_id, const std::function<absl::Status(std::string_view)>& write) {
   Span build{"moby.buildkit.v1.Control/Solve", SpanId(1), "", record.error().message(), kServer, record.createdat(), record.completedat(), {{"ref", record.ref()}}};
-  std::vector<Span> steps = StepSpans(said, build);
-  std::string text;
-  for (const Span& step : steps) text += Text(step, trace_id, 0);
-  return text + Text(build, trace_id, steps.size());
+  StepRuns runs = RunsOf(said);
+  for (size_t i = 0; i < runs.size(); i++) BK_RETURN_IF_ERROR(write(Text(SpanOf(*runs[i], SpanId(i + 2), build.id), trace_id, 0)));
+  return write(Text(build, trace_id, runs.size()));
 }
 
 }  // namespace bk::history

@@ -44,3 +44,19 @@ TEST_CASE("long logs are split near one MiB, in order") {
   CHECK(order == "abcde");
   CHECK(batches >= 3);
 }
+
+TEST_CASE("many vertices and transfers are split as well") {
+  StatusQueue queue;
+  constexpr int kCount = 4000;
+  for (int i = 0; i < kCount; i++) queue.Vertex({DigestOf(StrCat(i)), {}, std::string(1000, 'n')});
+  for (int i = 0; i < kCount; i++) queue.Status({DigestOf("v"), StrCat(i), std::string(1000, 'n')});
+  queue.Close();
+  int vertices = 0, statuses = 0;
+  while (auto batch = queue.Take()) {
+    CHECK(batch->ByteSizeLong() < 2 << 20);
+    vertices += batch->vertexes_size();
+    statuses += batch->statuses_size();
+  }
+  CHECK(vertices == kCount);
+  CHECK(statuses == kCount);
+}

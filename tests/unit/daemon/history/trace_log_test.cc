@@ -30,7 +30,9 @@ TEST_CASE("a span for each run of a step, below that of the build") {  // ATT-03
   say(said[1], "a", 5, 6, "");    // opened once more
   say(said[1], "never ended", 5, 0, "");
   said[1].mutable_vertexes(1)->set_cached(true);
-  std::string text = TraceText(record, said, std::string(32, 'f'));
+  std::string text;
+  auto write = [&](std::string_view piece) { return text += piece, absl::OkStatus(); };
+  REQUIRE(WriteTrace(record, said, std::string(32, 'f'), write).ok());
   std::vector<Json> spans;
   std::istringstream in(text);
   while (in >> std::ws && !in.eof()) in >> spans.emplace_back();
@@ -45,5 +47,7 @@ TEST_CASE("a span for each run of a step, below that of the build") {  // ATT-03
   CHECK(spans[2]["ChildSpanCount"] == 2);
   CHECK(spans[2]["Parent"]["SpanID"] == std::string(16, '0'));
   for (int i : {0, 1}) CHECK(spans[i]["Parent"]["SpanID"] == spans[2]["SpanContext"]["SpanID"]);
+  auto full = [](std::string_view) { return bk::ResourceExhausted("full"); };
+  CHECK(absl::IsResourceExhausted(WriteTrace(record, said, std::string(32, 'f'), full)));
   for (const Json& span : spans) CHECK(span["SpanContext"]["TraceID"] == std::string(32, 'f'));
 }
