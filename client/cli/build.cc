@@ -34,6 +34,7 @@ using flags::Values;
 constexpr uint64_t kMaxDefinitionBytes = 256 << 20;
 constexpr uint64_t kMaxPolicyBytes = 16 << 20;
 constexpr char kResultPrefix[] = "result.";
+
 // Mistakes in their values are told first.
 absl::Status CheckBuilt(const Values& values) {
   BK_RETURN_IF_ERROR(ParseRegistryTls(values.Strings("registry-auth-tlscontext")));
@@ -171,6 +172,7 @@ void PrintSubrequest(const Attributes& metadata) {
 // The build proper, on a daemon that is there.
 absl::Status RunBuild(const CancelToken& cancel, const Values& values, const Connection& connection) {
   BK_TRY(os::UniqueFd trace, OpenTrace(values.String("trace")));
+  BK_TRY(auto metrics, CacheMetrics::Open(values.String("debug-json-cache-metrics")));
   BK_TRY(SolveOptions options, ReadOptions(cancel, values));
   std::string ref = options.ref, ref_file = values.String("ref-file"), metadata_file = values.String("metadata-file");
   BK_TRY(auto display, MakeDisplay(ProgressMode(values), stderr, STDERR_FILENO));
@@ -178,17 +180,12 @@ absl::Status RunBuild(const CancelToken& cancel, const Values& values, const Con
   std::string docker_directory = DockerConfig::DefaultDirectory();
   auto note = [&progress](const std::string& name) { progress.Note(name); };
   options.services.push_back({kAuthName, MakeAuth(DockerConfig::Load(docker_directory), docker_directory, note)});
-  auto start = std::chrono::steady_clock::now();
-  CacheMetrics metrics;
-  std::string metrics_out = values.String("debug-json-cache-metrics");
-  if (!metrics_out.empty()) log::Info(StrCat("writing JSON cache metrics to ", metrics_out));
   auto result = Solve(cancel, connection, std::move(options), [&](const auto& status) {
-    metrics.Add(status);
+    if (metrics != nullptr) metrics->Add(status);
     progress.FromDaemon(status);
   });
   progress.Finish(result.status());
-  auto duration = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
-  if (!metrics_out.empty()) BK_RETURN_IF_ERROR(WriteCacheMetrics(metrics_out, metrics.Text(duration.count())));
+  if (metrics != nullptr) BK_RETURN_IF_ERROR(metrics->Write());
   if (!ref_file.empty()) BK_RETURN_IF_ERROR(WriteOutputFile(ref_file, ref));
   BK_RETURN_IF_ERROR(result);
   for (const auto& [key, value] : result->exporter_response) log::Debug(StrCat("exporter response: ", key, "=", value));

@@ -1,8 +1,9 @@
 #include "client/cli/cache_metrics.h"
 
-#include <cstdio>
+#include <fcntl.h>
 
 #include "base/go_json.h"
+#include "base/log.h"
 #include "base/os/file.h"
 #include "client/progress/terminal.h"
 
@@ -21,6 +22,18 @@ bool IsInternal(std::string_view name) {
 }
 
 }  // namespace
+
+absl::StatusOr<std::unique_ptr<CacheMetrics>> CacheMetrics::Open(const std::string& out) {
+  if (out.empty()) return nullptr;
+  auto metrics = std::make_unique<CacheMetrics>();
+  if (out == "stdout" || out == "stderr") {
+    metrics->stream_ = out == "stdout" ? stdout : stderr;
+  } else {
+    BK_ASSIGN(metrics->file_, os::Open(out, O_WRONLY | O_CREAT | O_TRUNC, 0600));
+  }
+  log::Info("writing JSON cache metrics to " + out);
+  return metrics;
+}
 
 void CacheMetrics::Add(const moby::buildkit::v1::StatusResponse& status) {
   for (const auto& vertex : status.vertexes()) {
@@ -57,12 +70,11 @@ std::string CacheMetrics::Text(int64_t duration_ms) const {
   return out + json.Take() + "\n";
 }
 
-absl::Status WriteCacheMetrics(const std::string& out, const std::string& text) {
-  if (out == "stdout" || out == "stderr") {
-    Print(out == "stdout" ? stdout : stderr, text);
-    return absl::OkStatus();
-  }
-  return os::WriteFile(out, text, 0644);
+absl::Status CacheMetrics::Write() const {
+  std::string text = Text(std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start_).count());
+  if (stream_ == nullptr) return os::WriteAll(file_.get(), text);
+  Print(stream_, text);
+  return absl::OkStatus();
 }
 
 }  // namespace bk::client

@@ -1,7 +1,10 @@
 #include "client/cli/dump_metadata.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
+#include <sys/file.h>
 
+#include <filesystem>
 #include <memory>
 
 #include "base/os/file.h"
@@ -11,15 +14,12 @@
 namespace bk::client {
 namespace {
 
-constexpr char kRoot[] = "/var/lib/buildkit", kDatabase[] = "store.db";
-constexpr int kBusyMilliseconds = 3000;
+constexpr char kRoot[] = "/var/lib/buildkit", kDatabase[] = "store.db", kLock[] = "buildkitd.lock";
 
 using Handle = std::unique_ptr<sqlite3, int (*)(sqlite3*)>;
 using Statement = std::unique_ptr<sqlite3_stmt, int (*)(sqlite3_stmt*)>;
 
 absl::Status ErrorOf(sqlite3* db, const std::string& path) {
-  int code = sqlite3_errcode(db);
-  if (code == SQLITE_BUSY || code == SQLITE_LOCKED) return FailedPrecondition(path, " is in use: end the daemon first");
   return InvalidArgument("cannot read ", path, ": ", sqlite3_errmsg(db));
 }
 
@@ -63,14 +63,33 @@ absl::Status Run(const flags::Values& values) {
   return absl::OkStatus();
 }
 
+// Held as long as it is read; none where no daemon ever ran.
+absl::StatusOr<os::UniqueFd> KeepDaemonsAway(const std::string& path) {
+  std::string lock = os::JoinPath(os::DirName(path), kLock);
+  if (!os::Exists(lock)) return os::UniqueFd();
+  BK_TRY(os::UniqueFd fd, os::Open(lock, O_RDONLY));
+  if (flock(fd.get(), LOCK_SH | LOCK_NB) != 0) return FailedPrecondition(path, " is in use: end the daemon first");
+  return fd;
+}
+
+absl::Status CopyFile(const std::string& from, const std::string& to) {
+  std::error_code error;
+  std::filesystem::copy_file(from, to, error);
+  return error ? ErrnoError(error.value(), StrCat("copy ", from)) : absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> DumpDatabase(const std::string& path) {
+  BK_TRY(os::UniqueFd lock, KeepDaemonsAway(path));
+  BK_TRY(os::TempDir dir, os::TempDir::Make("dump-"));
+  const std::string copy = os::JoinPath(dir.path(), kDatabase);
+  BK_RETURN_IF_ERROR(CopyFile(path, copy));
+  if (os::Exists(path + "-wal")) BK_RETURN_IF_ERROR(CopyFile(path + "-wal", copy + "-wal"));  // what a killed daemon left in its log
   sqlite3* raw = nullptr;
-  int opened = sqlite3_open_v2(path.c_str(), &raw, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOFOLLOW, nullptr);
+  int opened = sqlite3_open_v2(copy.c_str(), &raw, SQLITE_OPEN_READWRITE, nullptr);
   Handle db(raw, &sqlite3_close);
   if (opened != SQLITE_OK) return ErrorOf(raw, path);
-  sqlite3_busy_timeout(raw, kBusyMilliseconds);
   BK_TRY(Statement tables, Prepare(raw, path, "SELECT name FROM sqlite_schema WHERE type='table' AND name NOT LIKE 'sqlite_%' ORDER BY name"));
   std::string out;
   int code;
