@@ -113,34 +113,40 @@ absl::StatusOr<source::ResolvedImage> BuildBridge::ResolveImage(const CancelToke
   return image;
 }
 
+absl::Status BuildBridge::AskInGate(const pb::SourceOp& op, const std::string& log_name, const std::function<absl::StatusOr<std::string>(const cache::FetchContext&)>& ask) {
+  const std::string& identifier = op.identifier();
+  const bool outside = IsOutside(identifier);
+  return build_.job().InContext(log_name.empty() ? "resolve image config for " + RedactCredentials(identifier) : log_name, op.SerializeAsString(), [&](solver::OpContext& context) {
+    if (outside && !build_.gate().Admit(identifier)) return build_.gate().Verdict();
+    absl::StatusOr<std::string> value = ask(build_.FetchFor(context));
+    if (value.ok() && outside) build_.gate().Resolved(identifier, *value, "");
+    if (!value.ok() && outside && context.Offline()) build_.gate().Missing(identifier, value.status());
+    return value.status();
+  });
+}
+
 absl::StatusOr<frontend::SourceMetadata::Http> BuildBridge::ResolveHttp(const CancelToken& cancel, const pb::SourceOp& op, const ResolveOptions& options) {
   BK_TRY(source::Source * source, build_.parts().sources->ForIdentifier(op.identifier()));
   std::optional<source::HttpChecksumRequest> checksum;
   if (options.http_checksum) checksum = {options.http_checksum->algorithm, options.http_checksum->suffix};
   source::SourceRequest request{op.identifier(), {op.attrs().begin(), op.attrs().end()}, build_.DefaultPlatform()};
-  std::string name = options.log_name.empty() ? "resolve image config for " + RedactCredentials(op.identifier()) : options.log_name;
-  const bool outside = IsOutside(op.identifier());
-  absl::StatusOr<source::ResolvedHttp> answer = absl::UnknownError("not resolved");
-  BK_RETURN_IF_ERROR(build_.job().InContext(name, op.SerializeAsString(), [&](solver::OpContext& context) {
-    if (outside && !build_.gate().Admit(op.identifier())) return build_.gate().Verdict();
-    answer = source->ResolveHttp(cancel, build_.FetchFor(context), request, checksum);
-    if (answer.ok() && outside) build_.gate().Resolved(op.identifier(), answer->digest.str(), "");
-    if (!answer.ok() && outside && context.Offline()) build_.gate().Missing(op.identifier(), answer.status());
-    return answer.status();
+  source::ResolvedHttp answer;
+  BK_RETURN_IF_ERROR(AskInGate(op, options.log_name, [&](const cache::FetchContext& context) -> absl::StatusOr<std::string> {
+    BK_ASSIGN(answer, source->ResolveHttp(cancel, context, request, checksum));
+    return answer.digest.str();
   }));
-  return frontend::SourceMetadata::Http{answer->digest.str(), answer->filename, answer->last_modified, answer->checksum.str()};
+  return frontend::SourceMetadata::Http{answer.digest.str(), answer.filename, answer.last_modified, answer.checksum.str()};
 }
 
 absl::StatusOr<frontend::SourceMetadata::Git> BuildBridge::ResolveGit(const CancelToken& cancel, const pb::SourceOp& op, const ResolveOptions& options) {
   BK_TRY(source::Source * source, build_.parts().sources->ForIdentifier(op.identifier()));
   source::SourceRequest request{op.identifier(), {op.attrs().begin(), op.attrs().end()}, build_.DefaultPlatform()};
-  std::string name = options.log_name.empty() ? "resolve image config for " + RedactCredentials(op.identifier()) : options.log_name;
-  absl::StatusOr<source::ResolvedGit> answer = absl::UnknownError("not resolved");
-  BK_RETURN_IF_ERROR(build_.job().InContext(name, op.SerializeAsString(), [&](solver::OpContext& context) {
-    answer = source->ResolveGit(cancel, {context.SessionIds(), context.Progress()}, request, options.git_objects);
-    return answer.status();
+  source::ResolvedGit answer;
+  BK_RETURN_IF_ERROR(AskInGate(op, options.log_name, [&](const cache::FetchContext& context) -> absl::StatusOr<std::string> {
+    BK_ASSIGN(answer, source->ResolveGit(cancel, context, request, options.git_objects));
+    return answer.checksum;
   }));
-  return frontend::SourceMetadata::Git{answer->checksum, answer->ref, answer->commit_checksum, answer->commit_object, answer->tag_object};
+  return frontend::SourceMetadata::Git{answer.checksum, answer.ref, answer.commit_checksum, answer.commit_object, answer.tag_object};
 }
 
 absl::StatusOr<frontend::Bridge::ImageConfig> BuildBridge::ResolveImageConfig(const CancelToken& cancel, const std::string& ref, const ResolveOptions& options) {

@@ -3,6 +3,8 @@
 // Thread-safe. Refs that it gives out must not outlive the build.
 #pragma once
 
+#include <functional>
+
 #include "daemon/llb/build.h"
 
 namespace bk::llb {
@@ -30,6 +32,8 @@ class BuildBridge final : public frontend::Bridge {
  private:
   absl::StatusOr<frontend::Result> RunFrontend(const CancelToken& cancel, const frontend::SolveRequest& request);
   absl::StatusOr<source::ResolvedImage> ResolveImage(const CancelToken& cancel, const std::string& identifier, const ResolveOptions& options);
+  // Asks as a vertex, and holds the value that `ask` gives to what the build's sources may be.
+  absl::Status AskInGate(const pb::SourceOp& op, const std::string& log_name, const std::function<absl::StatusOr<std::string>(const cache::FetchContext&)>& ask);
   absl::StatusOr<frontend::SourceMetadata::Http> ResolveHttp(const CancelToken& cancel, const pb::SourceOp& op, const ResolveOptions& options);
   absl::StatusOr<frontend::SourceMetadata::Git> ResolveGit(const CancelToken& cancel, const pb::SourceOp& op, const ResolveOptions& options);
 

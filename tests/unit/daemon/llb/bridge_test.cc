@@ -15,11 +15,11 @@ namespace {
 struct BridgeFixture : EngineFixture {
   std::shared_ptr<DirRef> tree = std::make_shared<DirRef>("A");
   std::unique_ptr<solver::Job> job = *solver.NewJob("build");
-  llb::Build build{engine->parts(), *job, "session", {}};
+  llb::Build build;
   llb::BuildBridge bridge{build};
   CancelToken cancel;
 
-  explicit BridgeFixture(std::map<std::string, frontend::Frontend*> frontends = {}) : EngineFixture(std::move(frontends)) {
+  explicit BridgeFixture(std::map<std::string, frontend::Frontend*> frontends = {}, llb::SourceRules rules = {}) : EngineFixture(std::move(frontends)), build{engine->parts(), *job, "session", {}, {}, std::move(rules)} {
     ops.trees["tree://a"] = tree;
     job->SetSession("session");
   }
@@ -168,7 +168,7 @@ TEST_CASE("images are resolved in a vertex of their own") {  // RPC-025
   CHECK(said.vertices[0].digest == DigestOf("docker-image://docker.io/library/alpine:latestlinux/amd64"));
 }
 
-TEST_CASE("metadata of sources: images have a digest, directories nothing, others are not built") {
+TEST_CASE("metadata of sources: images have a digest, directories nothing, others what their source says") {
   BridgeFixture f;
   pb::SourceOp op;
   op.set_identifier("docker-image://docker.io/library/alpine:latest");
@@ -180,7 +180,7 @@ TEST_CASE("metadata of sources: images have a digest, directories nothing, other
   CHECK(meta->image_config.empty());
   op.set_identifier("local://context");
   CHECK(f.bridge.ResolveSourceMeta(f.cancel, op, options)->identifier == "local://context");
-  op.set_identifier("git://example.com/a.git");
+  op.set_identifier("https://example.com/a.tar");  // a source of this test knows none
   CHECK(f.bridge.ResolveSourceMeta(f.cancel, op, options).status().code() == absl::StatusCode::kUnimplemented);
 }
 
@@ -235,4 +235,36 @@ TEST_CASE("policies apply to what a definition is made of, those of a request be
   request.source_policies = {llb::PolicyProto()};
   request.source_policies[0].add_rules();
   CHECK(Message(bridge.Solve(f.cancel, request)->ref->Evaluate(f.cancel)) == "invalid nil selector in policy");
+}
+
+TEST_CASE("what frontends ask of git is held to the lock file, and to offline builds") {
+  pb::SourceOp op;
+  op.set_identifier("git://host/r#main");
+  auto rules = [](const char* value) {
+    llb::SourceRules rules;
+    rules.lock.emplace();
+    CHECK(rules.lock->Add("git://host/r#main", value, "").ok());
+    return rules;
+  };
+  {
+    BridgeFixture f;
+    CHECK(f.bridge.ResolveSourceMeta(f.cancel, op, {})->git->checksum == "c0ffee");
+    REQUIRE(f.build.gate().All().size() == 1);
+    CHECK(f.build.gate().All()[0].value == "c0ffee");
+  }
+  BridgeFixture same({}, rules("c0ffee")), other({}, rules("badcafe"));
+  CHECK(same.bridge.ResolveSourceMeta(same.cancel, op, {}).ok());
+  CHECK(same.build.gate().Verdict().ok());
+  other.bridge.ResolveSourceMeta(other.cancel, op, {}).IgnoreError();
+  CHECK(Message(other.build.gate().Verdict()).find("resolved to c0ffee, the lock file says badcafe") != std::string::npos);
+  op.set_identifier("git://host/unnamed#main");
+  CHECK(Message(same.bridge.ResolveSourceMeta(same.cancel, op, {}).status()).find("is not in the lock file") != std::string::npos);
+  CHECK(same.sources.asked == "git://host/r#main");  // it was not asked
+  llb::SourceRules offline;
+  offline.offline = true;
+  BridgeFixture alone({}, offline);
+  alone.job->SetOffline(true);
+  CHECK_FALSE(alone.bridge.ResolveSourceMeta(alone.cancel, op, {}).ok());
+  CHECK(alone.sources.offline);
+  CHECK(Message(alone.build.gate().Verdict()).find("is not on this machine") != std::string::npos);
 }
