@@ -4,6 +4,7 @@
 // Thread-safe. A container must not outlive its build.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -63,6 +64,10 @@ class ContainerProcess {
   virtual void Kill() = 0;  // and does not wait
   // Blocks until it is over and `output` is not called any more.
   virtual ProcessEnd Wait() = 0;
+  // The same for at most `time`; whether it is over.
+  virtual bool WaitFor(std::chrono::milliseconds time) = 0;
+  // Whether it, or a process that it began, can still read what comes on `stdin_fd`; true too when that cannot be told.
+  virtual bool ReadsInput() = 0;
 };
 
 // The destructor releases it.

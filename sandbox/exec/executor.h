@@ -27,6 +27,8 @@ class RunningProcess {
   virtual void Signal(int number) = 0;
   // Of its terminal, if it has one (ProcessSpec::tty).
   virtual void Resize(uint16_t rows, uint16_t columns) = 0;
+  // Whether it, or a process that it began, can still read what comes on Stdio::stdin_fd; true too when that cannot be told.
+  virtual bool ReadsInput() { return true; }
 };
 
 struct Stdio {

@@ -10,6 +10,7 @@
 #include <cstdlib>
 
 #include "base/os/file.h"
+#include "sandbox/exec/input_holders.h"
 
 namespace bk::exec {
 namespace {
@@ -24,7 +25,7 @@ void Send(const os::UniqueFd& pidfd, int number) { syscall(SYS_pidfd_send_signal
 absl::StatusOr<std::shared_ptr<RuntimeProcess>> RuntimeProcess::Make(const os::Process& runtime, std::string pid_file, std::shared_ptr<const StepIo> io) {
   os::UniqueFd pidfd(fcntl(runtime.pidfd(), F_DUPFD_CLOEXEC, 0));
   if (!pidfd) return ErrnoError(errno, "dup");
-  return std::shared_ptr<RuntimeProcess>(new RuntimeProcess(std::move(pidfd), std::move(pid_file), std::move(io)));
+  return std::shared_ptr<RuntimeProcess>(new RuntimeProcess(runtime.pid(), std::move(pidfd), std::move(pid_file), std::move(io)));
 }
 
 bool RuntimeProcess::Over() const {
@@ -32,10 +33,12 @@ bool RuntimeProcess::Over() const {
   return poll(&ended, 1, 0) != 0;
 }
 
+pid_t RuntimeProcess::FirstPid() const { return std::atoi(os::ReadFile(pid_file_, 64).value_or("").c_str()); }
+
 // Empty if the runtime ended first.
 os::UniqueFd RuntimeProcess::Find() const {
   for (int round = 0; round < kFindRounds && !Over(); round++) {
-    pid_t pid = std::atoi(os::ReadFile(pid_file_, 64).value_or("").c_str());
+    pid_t pid = FirstPid();
     if (pid > 0) {
       os::UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
       if (Over()) return {};
@@ -61,6 +64,12 @@ void RuntimeProcess::Signal(int number) {
 
 void RuntimeProcess::Resize(uint16_t rows, uint16_t columns) {
   if (io_->Resize(rows, columns)) Send(runtime_, SIGWINCH);
+}
+
+bool RuntimeProcess::ReadsInput() {
+  pid_t first = FirstPid();
+  // Over: the numbers may be other processes' by now.
+  return first <= 0 || ReadsInputOf(pid_, first) || Over();
 }
 
 }  // namespace bk::exec

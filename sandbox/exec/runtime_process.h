@@ -15,13 +15,16 @@ class RuntimeProcess final : public RunningProcess {
   static absl::StatusOr<std::shared_ptr<RuntimeProcess>> Make(const os::Process& runtime, std::string pid_file, std::shared_ptr<const StepIo> io);
   void Signal(int number) override;
   void Resize(uint16_t rows, uint16_t columns) override;
+  bool ReadsInput() override;
 
  private:
-  RuntimeProcess(os::UniqueFd runtime, std::string pid_file, std::shared_ptr<const StepIo> io)
-      : runtime_(std::move(runtime)), pid_file_(std::move(pid_file)), io_(std::move(io)) {}
+  RuntimeProcess(pid_t pid, os::UniqueFd runtime, std::string pid_file, std::shared_ptr<const StepIo> io)
+      : pid_(pid), runtime_(std::move(runtime)), pid_file_(std::move(pid_file)), io_(std::move(io)) {}
   bool Over() const;
   os::UniqueFd Find() const;
+  pid_t FirstPid() const;  // 0: not known yet
 
+  const pid_t pid_;             // of the runtime
   const os::UniqueFd runtime_;  // pidfd
   const std::string pid_file_;
   const std::shared_ptr<const StepIo> io_;

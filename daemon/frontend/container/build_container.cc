@@ -75,6 +75,13 @@ class BuildContainer::Process {
     ProcessEnd Wait() override {
       return process_->state.WaitThen([](const State& s) { return s.over; }, [](const State& s) { return s.end; });
     }
+    bool WaitFor(std::chrono::milliseconds time) override {
+      return process_->state.WaitFor(time, [](const State& s) { return s.over; });
+    }
+    bool ReadsInput() override {
+      auto running = process_->state.With([](const State& s) { return s.running; });
+      return running == nullptr || running->ReadsInput();
+    }
 
    private:
     const std::shared_ptr<Process> process_;

@@ -6,7 +6,7 @@
 
 #include "daemon/frontend/gateway/forwarder.h"
 #include "frontend/gateway.grpc.pb.h"
-#include "proto/wire/server_call.h"
+#include "proto/wire/kept_calls.h"
 
 namespace bk::frontend::gateway {
 
@@ -16,7 +16,9 @@ class BridgeService : public api::LLBBridge::CallbackService {
   using Begin = std::function<absl::StatusOr<std::unique_ptr<Forwarder::Call>>(const CancelToken& cancel, const char* method, const std::string& build_id)>;
   // Gives an error the code that clients see.
   using ForClients = absl::Status (*)(const absl::Status&);
-  BridgeService(Begin begin, ForClients for_clients, TaskGroup* tasks) : begin_(std::move(begin)), for_clients_(for_clients), tasks_(tasks) {}
+  // `kept`: for the Solve and Return of clients that may lose their connection; null: none are kept.
+  BridgeService(Begin begin, ForClients for_clients, TaskGroup* tasks, wire::KeptCalls* kept = nullptr)
+      : begin_(std::move(begin)), for_clients_(for_clients), tasks_(tasks), kept_(kept) {}
 
 #define BK_UNARY(Method, Request, Response) \
   grpc::ServerUnaryReactor* Method(grpc::CallbackServerContext* context, const api::Request* request, api::Response* response) override;
@@ -47,6 +49,7 @@ class BridgeService : public api::LLBBridge::CallbackService {
   const Begin begin_;
   const ForClients for_clients_;
   TaskGroup* const tasks_;
+  wire::KeptCalls* const kept_;
 };
 
 // The calls of the builds whose frontends run in clients.

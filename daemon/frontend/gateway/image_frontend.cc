@@ -1,6 +1,10 @@
 #include "daemon/frontend/gateway/image_frontend.h"
 
+#include <poll.h>
+#include <string.h>
+
 #include <algorithm>
+#include <chrono>
 #include <set>
 
 #include "base/go_json.h"
@@ -15,6 +19,7 @@ namespace {
 
 using Opts = std::map<std::string, std::string>;
 
+constexpr std::chrono::milliseconds kLookEvery(500), kGrace(2000), kGraceReturned(5000);
 constexpr size_t kKeptErrors = 64 << 10, kShownErrors = 2 << 10;  // of what a frontend says on its standard error
 constexpr char kInputsCap[] = "moby.buildkit.frontend.inputs";
 
@@ -152,6 +157,39 @@ std::string LastLines(const std::string& text) {
   return text.substr(line == std::string::npos ? text.size() - kShownErrors : line + 1);
 }
 
+struct Outcome {
+  ProcessEnd end;
+  bool let_go = false;       // of its connection, while it lived
+  bool ended_by_us = false;  // since it did not end by itself after that
+};
+
+// The server's end is closed, or nobody is left at the frontend's.
+bool IsCut(ContainerProcess& process, int stdio) {
+  pollfd connection = {stdio, POLLRDHUP, 0};
+  return poll(&connection, 1, 0) > 0 || !process.ReadsInput();
+}
+
+// Waits for the frontend's end. Without its connection it can do nothing more: it has a moment to end by itself, a longer
+// one when it returned what was asked for.
+Outcome Follow(ContainerProcess& process, int stdio, const Forwarder& forwarder) {
+  Outcome out;
+  while (!process.WaitFor(kLookEvery)) {
+    if (!IsCut(process, stdio)) continue;
+    out.let_go = true;
+    out.ended_by_us = !process.WaitFor(forwarder.is_done() ? kGraceReturned : kGrace);
+    break;
+  }
+  if (out.ended_by_us) process.Kill();
+  out.end = process.Wait();
+  return out;
+}
+
+// Shells' way to say how a process was killed.
+std::string SignalText(int code, const std::string& frontend) {
+  const char* name = code > 128 ? sigabbrev_np(code - 128) : nullptr;
+  return name == nullptr ? "" : StrCat(" (frontend ", Quote(frontend), " was killed by signal ", code - 128, ", ", name, ")");
+}
+
 absl::StatusOr<Result> SolveBuiltIn(const CancelToken& cancel, Bridge& bridge, const Opts& opts, const Inputs& inputs) {
   SolveRequest request;
   request.frontend = "dockerfile.v0";
@@ -223,16 +261,19 @@ absl::StatusOr<Result> ImageFrontend::Solve(const CancelToken& cancel, Bridge& b
   start.output = [&](int, std::string_view bytes) { errors.Add(bytes); };
   BK_TRY(auto process, container->Start(cancel, std::move(start)));
   CancelCallback on_cancel(cancel, [&] { process->Kill(); });
-  ProcessEnd end = process->Wait();
+  Outcome outcome = Follow(*process, stdio.get(), *forwarder);
+  const ProcessEnd& end = outcome.end;
   auto result = forwarder->Returned();
   std::string said = Trimmed(errors.Take());
   if (!said.empty()) bridge.Log(StrCat("[frontend] ", name->second), said + "\n");
   BK_RETURN_IF_ERROR(cancel.Check());
-  // What it returned goes before how it ended; a result of one that failed is none.
+  // What it returned goes before how it ended; a result of one that failed by itself is none.
   bool returned_error = !result.ok() && forwarder->is_done();
-  if (returned_error || (result.ok() && end.error.ok())) return result;
+  if (returned_error || (result.ok() && (end.error.ok() || outcome.ended_by_us))) return result;
+  std::string last = said.empty() ? "" : ": " + LastLines(said);
+  if (!result.ok() && (outcome.ended_by_us || (outcome.let_go && end.error.ok()))) return Unknown("frontend grpc server closed unexpectedly", last);
   if (end.error.ok()) return result;
-  absl::Status failed = Unknown(Message(end.error), said.empty() ? "" : ": ", LastLines(said));
+  absl::Status failed = Unknown(Message(end.error), SignalText(end.code, name->second), last);
   for (ErrorDetail& detail : Details(end.error)) AddDetail(failed, std::move(detail));
   return failed;
 }

@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 import threading
+import time
 
 sys.path.insert(0, "/protos")
 import grpc  # noqa: E402
@@ -144,8 +145,54 @@ def oldest(bridge):
     assert bridge.call("ReadFile", Ref=answer.ref, FilePath="report").Data == b'{"oldest": 1}'
 
 
+def leave(bridge):
+    """Lets go of the connection, and lives on."""
+    os.close(0)
+    os.close(1)
+    threading.Event().wait(600)
+
+
+def drop(bridge):
+    """The same in the middle of its work."""
+    solve(bridge, definition(text_file("report", b"{}")))
+    bridge.channel.close()
+    leave(bridge)
+
+
+def babble(bridge):
+    """Writes on its standard output what is no HTTP/2."""
+    os.write(1, b"the frontend says hello\n" * 1000)
+    threading.Event().wait(600)
+
+
+def late(bridge):
+    """Returns, lets go of the connection, and has still something to do."""
+    ref = solve(bridge, definition(text_file("report", b'{"late": 1}')))
+    bridge.call("Return", result=gw.Result(ref=gw.Ref(id=ref)))
+    os.close(0)
+    os.close(1)
+    if OPTS.get("then") == "stay":
+        threading.Event().wait(600)
+    time.sleep(1)
+
+
+def busy(bridge):
+    """Asks and asks; a step of its build runs meanwhile."""
+    op = pb.Op(source=pb.SourceOp(identifier="docker-image://" + OPTS["source"] + ":latest"), platform=pb.Platform(OS="linux", Architecture="amd64"))
+    run = pb.Op(platform=op.platform)
+    run.exec.meta.args.extend(["/bin/sh", "-c", "echo a step is busy; sleep 600"])
+    run.exec.meta.cwd = "/"
+    run.exec.mounts.add(input=0, dest="/", output=0)
+    threading.Thread(target=solve, args=(bridge, definition(op, run)), kwargs={"Evaluate": True}, daemon=True).start()
+    ref = solve(bridge, definition(text_file("report", b"{}")))
+    while True:
+        bridge.call("ReadFile", Ref=ref, FilePath="report")
+
+
 def main():
     do = OPTS.get("do", "report")
+    if do in ("leave", "babble"):
+        globals()[do](None)
     if do == "exit":
         print("the frontend gives up", file=sys.stderr)
         sys.exit(3)
@@ -153,7 +200,7 @@ def main():
         return
     if do == "hang":
         threading.Event().wait(600)
-    {"report": report, "container": container, "refuse": refuse, "twice": twice, "old": old, "oldest": oldest}[do](Bridge())
+    {"report": report, "container": container, "refuse": refuse, "twice": twice, "old": old, "oldest": oldest, "drop": drop, "late": late, "busy": busy}[do](Bridge())
 
 
 main()

@@ -4,7 +4,7 @@ import re
 import time
 
 
-def _read(path):
+def read(path):
     try:
         with open(path, "rb") as file:
             return file.read()
@@ -18,21 +18,21 @@ def processes(marker):
     for entry in os.listdir("/proc"):
         if not entry.isdigit() or int(entry) == os.getpid():
             continue
-        text = _read(f"/proc/{entry}/cmdline") + b"\0" + _read(f"/proc/{entry}/environ")
-        state = re.search(rb"\) (.) ", _read(f"/proc/{entry}/stat"))
+        text = read(f"/proc/{entry}/cmdline") + b"\0" + read(f"/proc/{entry}/environ")
+        state = re.search(rb"\) (.) ", read(f"/proc/{entry}/stat"))
         if marker.encode() in text and state and state.group(1) != b"Z":
-            found[int(entry)] = _read(f"/proc/{entry}/cmdline").replace(b"\0", b" ").decode(errors="replace").strip()
+            found[int(entry)] = read(f"/proc/{entry}/cmdline").replace(b"\0", b" ").decode(errors="replace").strip()
     return found
 
 
 def parent(pid):
     """0 when the process is gone."""
-    fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    fields = read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
     return int(fields[1]) if fields else 0
 
 
 def mounts(marker):
-    return [line for line in _read("/proc/self/mountinfo").decode().splitlines() if marker in line]
+    return [line for line in read("/proc/self/mountinfo").decode().splitlines() if marker in line]
 
 
 def control_groups():
