@@ -31,14 +31,6 @@ std::string Rfc3339Now() {
   return text;
 }
 
-session::ConnectedSessions::Headers SessionHeaders(const grpc::CallbackServerContext& context) {
-  session::ConnectedSessions::Headers headers;
-  for (const auto& [key, value] : context.client_metadata()) {
-    headers.emplace(std::string(key.data(), key.size()), std::string(value.data(), value.size()));
-  }
-  return headers;
-}
-
 }  // namespace
 
 bool ControlService::WaitForBuilds(std::chrono::milliseconds timeout) {
@@ -122,8 +114,9 @@ grpc::ServerWriteReactor<api::UsageRecord>* ControlService::Prune(grpc::Callback
 }
 
 grpc::ServerUnaryReactor* ControlService::Solve(grpc::CallbackServerContext* context, const api::SolveRequest* request, api::SolveResponse* response) {
-  if (!BeginBuild()) return wire::Answer(context, Unavailable("the daemon is shutting down and takes no new builds"));
-  return wire::RunUnary<api::SolveResponse>(*tasks_, context, response, [this, request = *request](const CancelToken& cancel, api::SolveResponse& out) {
+  // Not for one that comes back to its build: that runs already.
+  return wire::RunKept<api::SolveResponse>(kept_, "Control.Solve", *tasks_, context, response, [this, request = *request](const CancelToken& cancel, api::SolveResponse& out) -> absl::Status {
+    if (!BeginBuild()) return Unavailable("the daemon is shutting down and takes no new builds");
     absl::Status status = RunBuild(cancel, request, out);
     builds_.Change([](Builds& b) { b.running--; });
     return status;
@@ -133,7 +126,7 @@ grpc::ServerUnaryReactor* ControlService::Solve(grpc::CallbackServerContext* con
 absl::Status ControlService::RunBuild(const CancelToken& client, const api::SolveRequest& request, api::SolveResponse& response) {
   CancelSource cancel(client);
   CancelCallback on_shutdown(shutdown_, [&] { cancel.Cancel(Unavailable("the daemon is shutting down")); });
-  // A client that goes away ends its build; so does the daemon.
+  // A client that goes away ends its build, at once or when it does not come back (KeptCalls); so does the daemon.
   BK_TRY(llb::BuildRequest build, FromWire(request));
   BuildRecorder recorder(history_, build);
   if (!build.internal) build.listener = &recorder;
@@ -170,7 +163,7 @@ grpc::ServerWriteReactor<api::StatusResponse>* ControlService::Status(grpc::Call
 
 grpc::ServerBidiReactor<api::BytesMessage, api::BytesMessage>* ControlService::Session(grpc::CallbackServerContext* context) {
   return wire::RunBidi<api::BytesMessage, api::BytesMessage>(
-      *tasks_, [this, headers = SessionHeaders(*context)](const CancelToken& cancel, session::ConnectedSessions::Stream& stream) {
+      *tasks_, [this, headers = wire::HeadersOf(*context)](const CancelToken& cancel, session::ConnectedSessions::Stream& stream) {
         return parts_.sessions->Serve(cancel, stream, headers);
       });
 }

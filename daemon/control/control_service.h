@@ -9,14 +9,15 @@
 #include "daemon/control/server.h"
 #include "daemon/llb/engine.h"
 #include "daemon/session/connected.h"
+#include "proto/wire/kept_calls.h"
 
 namespace bk::control {
 
 class ControlService : public api::Control::CallbackService {
  public:
   // `shutdown` cancels running builds.
-  ControlService(const ControlParts& parts, CancelToken shutdown, History* history, TaskGroup* tasks)
-      : parts_(parts), shutdown_(std::move(shutdown)), history_(history), tasks_(tasks) {}
+  ControlService(const ControlParts& parts, CancelToken shutdown, History* history, TaskGroup* tasks, wire::KeptCalls* kept)
+      : parts_(parts), shutdown_(std::move(shutdown)), history_(history), tasks_(tasks), kept_(kept) {}
 
   // From now on new builds are refused; running ones go on.
   void StartDraining() {
@@ -53,6 +54,7 @@ class ControlService : public api::Control::CallbackService {
   const CancelToken shutdown_;
   History* const history_;
   TaskGroup* const tasks_;
+  wire::KeptCalls* const kept_;
   Guarded<Builds> builds_;
 };
 

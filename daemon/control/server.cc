@@ -6,6 +6,7 @@
 #include "daemon/control/control_service.h"
 #include "daemon/control/explain_service.h"
 #include "daemon/control/health_service.h"
+#include "daemon/control/resume_service.h"
 #include "daemon/control/trace_service.h"
 #include "daemon/frontend/gateway/bridge_service.h"
 #include "daemon/llb/error_details.h"
@@ -19,10 +20,12 @@ struct Services::State {
   CancelSource shutdown;
   History history{parts.records};
   TaskGroup tasks;
-  ControlService control{parts, shutdown.token(), &history, &tasks};
-  frontend::gateway::BridgeService gateway{frontend::gateway::BeginByHeader(&parts.engine->forwarders()), &llb::ForClients, &tasks};
+  wire::KeptCalls kept;
+  ControlService control{parts, shutdown.token(), &history, &tasks, &kept};
+  frontend::gateway::BridgeService gateway{frontend::gateway::BeginByHeader(&parts.engine->forwarders()), &llb::ForClients, &tasks, &kept};
   HealthService health{&tasks};
   ExplainService explain{parts.engine->parts().journal, &tasks};
+  ResumeService resume{&kept};
   TraceService traces;
   ContentService content{parts.content, &tasks};
   ~State() { tasks.Wait(); }
@@ -38,6 +41,7 @@ void Services::Register(grpc::ServerBuilder& builder) {
   builder.RegisterService(&state_->control);
   builder.RegisterService(&state_->gateway);
   builder.RegisterService(&state_->health);
+  builder.RegisterService(&state_->resume);
   if (state_->parts.engine->parts().journal != nullptr) builder.RegisterService(&state_->explain);
   if (state_->parts.content != nullptr) builder.RegisterService(&state_->content);
   RegisterTraces(builder);

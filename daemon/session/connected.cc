@@ -7,8 +7,8 @@
 
 #include "base/id.h"
 #include "base/log.h"
-#include "daemon/session/grpc_session.h"
 #include "proto/wire/grpc_setup.h"
+#include "proto/wire/kept_calls.h"
 #include "proto/wire/tunnel.h"
 
 namespace bk::session {
@@ -71,11 +71,15 @@ absl::Status ConnectedSessions::Serve(const CancelToken& cancel, Stream& stream,
     identity.methods.insert(std::move(method));
   }
   if (identity.id.empty()) identity.id = NewId();  // no build can name it; the reference lets such a client be, too
+  if (auto wish = wire::KeepWish::Of(headers)) {
+    identity.token = wish->token;
+    identity.keep = wish->keep;
+  }
 
   BK_TRY(wire::TunnelEnds tunnel, wire::MakeTunnel());
   auto channel = grpc::CreateCustomInsecureChannelFromFd("localhost", tunnel.grpc_end.Release(), wire::ChannelArguments());
   auto session = std::make_shared<GrpcSession>(identity, std::move(channel));
-  sessions_.Change([&](auto& sessions) { sessions[identity.id] = session; });
+  BK_RETURN_IF_ERROR(Enter(session));
   log::Debug("session started", {{"session", identity.id}});
 
   CancelSource ended(cancel);
@@ -96,32 +100,74 @@ absl::Status ConnectedSessions::Serve(const CancelToken& cancel, Stream& stream,
         },
         [&] { ended.Cancel(); });
   });
+  CancelCallback replaced(session->gone(), [&] { ended.Cancel(); });
   CancelCallback close_tunnel(ended.token(), [&] { shutdown(tunnel.pump_end.get(), SHUT_RDWR); });
   absl::Status health = WatchHealth(*session, HealthRuleOf(headers), ended.token());
   ended.Cancel();
-  session->End(Unavailable("session ", identity.id, " is gone"));
-  sessions_.Change([&](auto& sessions) {
-    if (auto it = sessions.find(identity.id); it != sessions.end() && it->second == session) sessions.erase(it);
-  });
+  Leave(session);
   stream.Cancel();
   tasks.Wait();
   log::Debug("session ended", {{"session", identity.id}});
   return health;
 }
 
+absl::Status ConnectedSessions::Enter(const std::shared_ptr<GrpcSession>& session) {
+  const GrpcSession::Identity& who = session->identity();
+  std::shared_ptr<GrpcSession> before;
+  bool refused = state_.Change([&](State& s) {
+    auto away = s.away.find(who.id);
+    auto here = s.connected.find(who.id);
+    if (here != s.connected.end()) before = here->second;
+    if (away != s.away.end() && away->second.token != who.token) return true;
+    if (before != nullptr && before->returns() && before->identity().token != who.token) return true;
+    if (away != s.away.end()) s.away.erase(away);
+    s.connected[who.id] = session;
+    return false;
+  });
+  if (refused) return PermissionDenied("session ", who.id, " is another client's");
+  if (before != nullptr && before->returns()) before->End(Unavailable("session ", who.id, " came back on another connection"));
+  return absl::OkStatus();
+}
+
+void ConnectedSessions::Leave(const std::shared_ptr<GrpcSession>& session) {
+  const GrpcSession::Identity& who = session->identity();
+  // First this: who learns that the session is gone asks whether it may return.
+  state_.Change([&](State& s) {
+    const Time now = Clock::now();
+    std::erase_if(s.away, [&](const auto& away) { return away.second.until <= now; });
+    auto it = s.connected.find(who.id);
+    if (it == s.connected.end() || it->second != session) return;
+    s.connected.erase(it);
+    if (session->returns()) s.away[who.id] = {who.token, now + who.keep};
+  });
+  session->End(Unavailable("session ", who.id, " is gone"));
+}
+
+bool ConnectedSessions::MayReturn(const std::string& id) const {
+  return state_.With([&](const State& s) {
+    auto away = s.away.find(id);
+    return s.connected.contains(id) || (away != s.away.end() && away->second.until > Clock::now());
+  });
+}
+
 absl::StatusOr<std::shared_ptr<Session>> ConnectedSessions::Get(const CancelToken& cancel, const std::string& full_id, bool no_wait) {
   std::string id = full_id;
   if (size_t colon = id.find(':'); colon != std::string::npos && colon + 1 < id.size()) id = id.substr(colon + 1);
-  CancelCallback wake(cancel, [this] { sessions_.Change([](auto&) {}); });
-  auto connected = [&](auto& sessions) { return sessions.contains(id) || cancel.cancelled() || no_wait; };
-  sessions_.WaitFor(kConnectWait, connected);
-  BK_RETURN_IF_ERROR(cancel.Check());
-  auto session = sessions_.With([&](auto& sessions) {
-    auto it = sessions.find(id);
-    return it == sessions.end() ? nullptr : it->second;
-  });
-  if (session == nullptr) return NotFound("no active session for ", id, ": context deadline exceeded");
-  return session;
+  CancelCallback wake(cancel, [this] { state_.Change([](State&) {}); });
+  const Time begun = Clock::now();
+  while (true) {
+    Time until = begun + kConnectWait;
+    std::shared_ptr<Session> session = state_.With([&](State& s) {
+      if (auto away = s.away.find(id); away != s.away.end()) until = std::max(until, away->second.until);
+      auto it = s.connected.find(id);
+      return it == s.connected.end() ? nullptr : it->second;
+    });
+    BK_RETURN_IF_ERROR(cancel.Check());
+    if (session != nullptr) return session;
+    auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
+    if (no_wait || left <= left.zero()) return NotFound("no active session for ", id, ": context deadline exceeded");
+    state_.WaitFor(left, [&](State& s) { return s.connected.contains(id) || cancel.cancelled(); });
+  }
 }
 
 }  // namespace bk::session

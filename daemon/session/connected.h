@@ -1,5 +1,6 @@
 // The sessions that are connected to this daemon: accepts Control.Session streams and watches each client's health.
 //
+// The session of a client that said so (proto/wire/kept_calls.h) may go and return under its id: who asks for it meanwhile waits.
 // A session runs on the thread of its Control.Session call (health checks) and two pumps. Thread-safe.
 #pragma once
 
@@ -9,7 +10,7 @@
 
 #include "base/guarded.h"
 #include "control/control.pb.h"
-#include "daemon/session/session.h"
+#include "daemon/session/grpc_session.h"
 #include "proto/wire/server_call.h"
 
 namespace bk::session {
@@ -24,9 +25,22 @@ class ConnectedSessions : public Manager {
   absl::Status Serve(const CancelToken& cancel, Stream& stream, const Headers& headers);
 
   absl::StatusOr<std::shared_ptr<Session>> Get(const CancelToken& cancel, const std::string& id, bool no_wait) override;
+  bool MayReturn(const std::string& id) const override;
 
  private:
-  Guarded<std::map<std::string, std::shared_ptr<Session>>> sessions_;
+  using Time = std::chrono::steady_clock::time_point;
+  struct Away {
+    std::string token;  // whoever returns must have it
+    Time until;
+  };
+  struct State {
+    std::map<std::string, std::shared_ptr<GrpcSession>> connected;
+    std::map<std::string, Away> away;
+  };
+  // PermissionDenied for the id of another client that comes back. One that is still here is ended: its connection is dead.
+  absl::Status Enter(const std::shared_ptr<GrpcSession>& session);
+  void Leave(const std::shared_ptr<GrpcSession>& session);
+  Guarded<State> state_;
 };
 
 }  // namespace bk::session

@@ -16,6 +16,8 @@ class GrpcSession : public Session {
   struct Identity {
     std::string id, name, shared_key;
     std::set<std::string> methods;  // lower case
+    std::string token;              // of a client that comes back; "" for others
+    std::chrono::milliseconds keep{0};
   };
   GrpcSession(Identity identity, std::shared_ptr<grpc::Channel> channel) : identity_(std::move(identity)), channel_(std::move(channel)) {}
 
@@ -28,6 +30,8 @@ class GrpcSession : public Session {
   const std::string& name() const override { return identity_.name; }
   const std::string& shared_key() const override { return identity_.shared_key; }
   CancelToken gone() const override { return gone_.token(); }
+  bool returns() const override { return !identity_.token.empty(); }
+  const Identity& identity() const { return identity_; }
   bool Supports(std::string_view grpc_method) const override;
 
   absl::StatusOr<std::unique_ptr<fsutil::Stream>> OpenFileSync(const CancelToken& cancel, const FileSyncRequest& request) override;

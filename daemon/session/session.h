@@ -67,6 +67,8 @@ class Session {
   virtual const std::string& shared_key() const = 0;
   // Ends (cancelled) when the client is gone.
   virtual CancelToken gone() const = 0;
+  // Whether the client said that it comes back when its connection breaks.
+  virtual bool returns() const { return false; }
   virtual bool Supports(std::string_view grpc_method) const = 0;  // "/moby.filesync.v1.FileSync/DiffCopy"
 
   // Opens the packet stream of a local source. The receiver side is proto/fsutil's.
@@ -101,12 +103,18 @@ class Session {
 class Manager {
  public:
   virtual ~Manager() = default;
-  // Waits up to 5 s for the session to connect unless `no_wait`. `id` may be "prefix:id" (RPC-045). NotFound
+  // Whether a session that is gone is waited for: its client asked for that, and the time is not over.
+  virtual bool MayReturn(const std::string&) const { return false; }
+  // Waits up to 5 s for the session to connect (for one that may return: until its time is over) unless `no_wait`. `id` may be "prefix:id" (RPC-045). NotFound
   // `no active session for ID: context deadline exceeded`.
   virtual absl::StatusOr<std::shared_ptr<Session>> Get(const CancelToken& cancel, const std::string& id, bool no_wait = false) = 0;
 };
 
-// The sessions of the builds a vertex works for: tries `f` on each live one until it succeeds; the last error otherwise,
+// Calls `f` with the session; again, from its beginning, with the one that takes its place when the client's connection broke
+// in the middle and came back. NotFound as Get.
+absl::Status WithSession(const CancelToken& cancel, Manager& manager, const std::string& id, const std::function<absl::Status(const std::shared_ptr<Session>&)>& f);
+
+// The sessions of the builds a vertex works for: tries `f` as WithSession does on each live one until it succeeds; the last error otherwise,
 // FailedPrecondition "no active sessions" when there is none.
 absl::Status Any(const CancelToken& cancel, Manager& manager, const std::vector<std::string>& ids,
                  const std::function<absl::Status(const std::shared_ptr<Session>&)>& f);

@@ -76,20 +76,19 @@ class LocalInstance final : public SourceInstance {
   }
 
   absl::StatusOr<cache::ImmutablePtr> Snapshot(const CancelToken& cancel, const cache::FetchContext& context) override {
-    if (!id_.session_id.empty()) {
-      auto client = options_.sessions->Get(cancel, id_.session_id);
-      if (client.ok()) {
-        auto ref = Transfer(cancel, context, **client);
-        // Another session of the build may offer the directory.
-        if (ref.ok() || !(absl::IsNotFound(ref.status()) || absl::IsFailedPrecondition(ref.status()))) return ref;
-      }
-      BK_RETURN_IF_ERROR(cancel.Check());
-    }
     cache::ImmutablePtr out;
-    BK_RETURN_IF_ERROR(session::Any(cancel, *options_.sessions, context.session_ids, [&](const std::shared_ptr<session::Session>& client) -> absl::Status {
+    auto transfer = [&](const std::shared_ptr<session::Session>& client) -> absl::Status {
       BK_ASSIGN(out, Transfer(cancel, context, *client));
       return absl::OkStatus();
-    }));
+    };
+    if (!id_.session_id.empty()) {
+      absl::Status status = session::WithSession(cancel, *options_.sessions, id_.session_id, transfer);
+      if (status.ok()) return out;
+      BK_RETURN_IF_ERROR(cancel.Check());
+      // Another session of the build may offer the directory.
+      if (!absl::IsNotFound(status) && !absl::IsFailedPrecondition(status)) return status;
+    }
+    BK_RETURN_IF_ERROR(session::Any(cancel, *options_.sessions, context.session_ids, transfer));
     return out;
   }
 
