@@ -144,6 +144,7 @@ absl::StatusOr<SolveOptions> ReadOptions(const CancelToken& cancel, const Values
   BK_ASSIGN(options.lock, ReadLockOptions(values));
   if (options.lock.record && options.frontend_attrs.contains("requestid")) return InvalidArgument("--lock: requestid builds nothing, so there is nothing to lock");
   options.proxy_network = values.Bool("proxy-network");
+  options.keep_alive = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::nanoseconds(values.DurationNs("keep-alive")));
   if (options.frontend.empty()) {
     BK_ASSIGN(options.definition, ReadDefinition(cancel, values.Bool("no-cache")));
   } else if (values.Bool("no-cache")) {
@@ -180,6 +181,7 @@ absl::Status RunBuild(const CancelToken& cancel, const Values& values, const Con
   std::string docker_directory = DockerConfig::DefaultDirectory();
   auto note = [&progress](const std::string& name) { progress.Note(name); };
   options.services.push_back({kAuthName, MakeAuth(DockerConfig::Load(docker_directory), docker_directory, note)});
+  options.note = note;
   auto result = Solve(cancel, connection, std::move(options), [&](const auto& status) {
     if (metrics != nullptr) metrics->Add(status);
     progress.FromDaemon(status);
@@ -233,6 +235,7 @@ flags::Command MakeBuild(const CancelToken& cancel) {
       {"lock", Kind::kString, "Write what images, git refs and URLs resolved to into a lock file"},
       {"locked", Kind::kBool, "Accept nothing but what the lock file says"},
       {"offline", Kind::kBool, "Open no connection for the build's sources"},
+      {"keep-alive", Kind::kDuration, "How long the build of a daemon on another machine waits for this client when the connection breaks (0: it ends)", {}, "30s"},
       {"proxy-network", Kind::kBool, "Run build with proxy network enforcement"},
       {"ref-file", Kind::kString, "Write build ref to a file"},
       {"registry-auth-tlscontext", Kind::kStrings,

@@ -69,6 +69,7 @@ grpc::ChannelArguments Connection::Arguments() const {
   wire::HoldGrpc();
   grpc::ChannelArguments arguments = wire::ChannelArguments();
   if (!address_.authority.empty()) arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, address_.authority);
+  if (!tls_name_.empty()) arguments.SetSslTargetNameOverride(tls_name_);
   // A daemon that has just been started is found soon.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 20'000);  // also the time that one attempt may take
@@ -76,9 +77,13 @@ grpc::ChannelArguments Connection::Arguments() const {
   return arguments;
 }
 
-Connection::Connection(Address address, std::shared_ptr<void> companion) : companion_(std::move(companion)), address_(std::move(address)) {
-  channel_ = grpc::CreateCustomChannel(address_.target, grpc::InsecureChannelCredentials(), Arguments());
-}
+Connection::Connection(Address address, std::shared_ptr<void> companion)
+    : companion_(std::move(companion)), address_(std::move(address)), credentials_(grpc::InsecureChannelCredentials()), channel_(grpc::CreateCustomChannel(address_.target, credentials_, Arguments())) {}
+
+Connection::Connection(Address address, std::shared_ptr<grpc::ChannelCredentials> credentials, std::string tls_name)
+    : tls_name_(std::move(tls_name)), address_(std::move(address)), credentials_(std::move(credentials)), channel_(grpc::CreateCustomChannel(address_.target, credentials_, Arguments())) {}
+
+std::unique_ptr<Connection> Connection::Again() const { return std::unique_ptr<Connection>(new Connection(address_, credentials_, tls_name_)); }
 
 Connection::Connection(Address address, std::shared_ptr<Helper> helper) : helper_(std::move(helper)), address_(std::move(address)) {
   channel_ = grpc::CreateCustomInsecureChannelFromFd(address_.text, helper_->TakeConnection().Release(), Arguments());
@@ -95,11 +100,7 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(Address address, co
   BK_TRY(auto credentials, wire::ClientTls(tls.files));
   std::string name = tls.server_name.empty() ? address.host : tls.server_name;
   if (!name.empty()) address.authority = name;
-  auto connection = std::make_unique<Connection>(std::move(address));
-  grpc::ChannelArguments arguments = connection->Arguments();
-  if (!name.empty()) arguments.SetSslTargetNameOverride(name);
-  connection->channel_ = grpc::CreateCustomChannel(connection->address_.target, credentials, arguments);
-  return connection;
+  return std::unique_ptr<Connection>(new Connection(std::move(address), credentials, std::move(name)));
 }
 
 absl::Status Connection::WaitUntilReady(const CancelToken& cancel, std::chrono::milliseconds timeout) const {

@@ -28,6 +28,9 @@ class Connection {
   // other end is a unix socket.
   static absl::StatusOr<std::unique_ptr<Connection>> Open(Address address, const Tls& tls);
 
+  // Another one to the same place, for when this one broke. Not for helpers, whose end is that of the connection.
+  std::unique_ptr<Connection> Again() const;
+
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
   const Address& address() const { return address_; }
 
@@ -40,11 +43,14 @@ class Connection {
 
  private:
   Connection(Address address, std::shared_ptr<Helper> helper);
+  Connection(Address address, std::shared_ptr<grpc::ChannelCredentials> credentials, std::string tls_name);
   grpc::ChannelArguments Arguments() const;
 
   std::shared_ptr<void> companion_;
+  std::string tls_name_;  // that the daemon's certificate must have
   std::shared_ptr<Helper> helper_;  // outlives the channel
   Address address_;
+  std::shared_ptr<grpc::ChannelCredentials> credentials_;
   std::shared_ptr<grpc::Channel> channel_;
 };
 

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <set>
+
 #include "base/go_parse.h"
 #include "base/os/file.h"
 #include "client/session/metadata.h"
@@ -90,15 +92,37 @@ class FileSend : public RawFileSend {
     if (it == targets_.end()) return NotFound("exporter ", id, " not found");
     ExportTarget& target = it->second;
     if (!target.directory.empty()) return ReceiveDirectory(cancel, stream, target, metadata);
-    os::UniqueFd file = files_.With([&](int&) { return std::move(target.file); });
+    // One that is still written belongs to a connection that broke: its end is near.
+    os::UniqueFd file = files_.WaitThen([&](std::set<int>& written) { return !written.contains(id); },
+                                        [&](std::set<int>& written) {
+                                          written.insert(id);
+                                          return std::move(target.file);
+                                        });
+    absl::Status status = WriteFile(cancel, stream, id, file);
+    files_.Change([&](std::set<int>& written) {
+      target.file = std::move(file);
+      written.erase(id);
+    });
+    return status;
+  }
+
+  // Closes the file when it is complete. One that broke off may be sent again from its beginning, if it can be cut.
+  absl::Status WriteFile(const CancelToken& cancel, RawStream& stream, int id, os::UniqueFd& file) {
     if (!file) return FailedPrecondition("exporter ", id, " was written already");
-    BK_RETURN_IF_ERROR(ReceiveFile(cancel, stream, file.get()));
+    if (broken_off_.With([&](std::set<int>& ids) { return ids.erase(id) != 0; })) {
+      if (ftruncate(file.get(), 0) != 0 || lseek(file.get(), 0, SEEK_SET) != 0) return FailedPrecondition("exporter ", id, ": a part of it is written already, where it cannot be taken back");
+    }
+    if (absl::Status status = ReceiveFile(cancel, stream, file.get()); !status.ok()) {
+      broken_off_.With([&](std::set<int>& ids) { ids.insert(id); });
+      return status;
+    }
     if (close(file.Release()) != 0) return ErrnoError(errno, "close the exported file");
     return absl::OkStatus();
   }
 
   std::map<int, ExportTarget> targets_;
-  Guarded<int> files_;  // guards the targets' `file`
+  Guarded<std::set<int>> files_;  // guards the targets' `file`; those that are being written
+  Guarded<std::set<int>> broken_off_;
   TaskGroup tasks_;
 };
 

@@ -125,50 +125,78 @@ std::vector<std::string> Session::Methods() const {
   return methods;
 }
 
-absl::Status Session::Run(const CancelToken& cancel, const Connection& connection) {
+struct Session::Server {
+  QueueThreads queued;
+  std::unique_ptr<grpc::Server> server;
+  ~Server() {
+    if (server == nullptr) return;
+    server->Shutdown(std::chrono::system_clock::now());
+    queued.End();
+    server->Wait();
+  }
+};
+
+absl::Status Session::StartServer() {
+  grpc::ServerBuilder builder;
+  wire::ConfigureServer(builder);
+  auto made = std::make_unique<Server>();
+  for (Offer& offer : offers_) {
+    builder.RegisterService(offer.service.get());
+    if (auto* service = dynamic_cast<QueuedService*>(offer.service.get())) made->queued.Add(service, builder);
+  }
+  made->server = builder.BuildAndStart();
+  if (made->server == nullptr) return Internal("cannot start the session's server");
+  made->queued.Start();
+  if (auto* health = made->server->GetHealthCheckService()) health->SetServingStatus(kHealthService, true);
+  server_ = std::move(made);
+  return absl::OkStatus();
+}
+
+absl::Status Session::Run(const CancelToken& cancel, const Connection& connection, const Headers& headers) {
   wire::HoldGrpc();
   EnableHealth();
   BK_TRY(wire::TunnelEnds ends, wire::MakeTunnel());
   bool closed = state_.With([&](State& s) {
     s.pump_fd = s.closed ? -1 : ends.pump_end.get();
+    s.dropped = false;
     return s.closed;
   });
   if (closed) return absl::OkStatus();
-
-  grpc::ServerBuilder builder;
-  wire::ConfigureServer(builder);
-  QueueThreads queued;
-  for (Offer& offer : offers_) {
-    builder.RegisterService(offer.service.get());
-    if (auto* service = dynamic_cast<QueuedService*>(offer.service.get())) queued.Add(service, builder);
+  if (server_ == nullptr) {
+    if (absl::Status status = StartServer(); !status.ok()) {
+      state_.With([](State& s) { s.pump_fd = -1; });
+      return status;
+    }
   }
-  std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
-  if (server == nullptr) return Internal("cannot start the session's server");
-  queued.Start();
-  if (auto* health = server->GetHealthCheckService()) health->SetServingStatus(kHealthService, true);
-  grpc::AddInsecureChannelFromFd(server.get(), ends.grpc_end.Release());
+  grpc::AddInsecureChannelFromFd(server_->server.get(), ends.grpc_end.Release());
 
   grpc::ClientContext context;
   context.AddMetadata("x-docker-expose-session-uuid", id_);
   context.AddMetadata("x-docker-expose-session-sharedkey", shared_key_);
   for (const std::string& method : Methods()) context.AddMetadata("x-docker-expose-session-grpc-method", method);
+  for (const auto& [key, value] : headers) context.AddMetadata(key, value);
   auto stub = Control::NewStub(connection.channel());
   OuterStream outer(*stub, context);
   {
     CancelCallback on_cancel(cancel, [this] { Close(); });
     wire::Pump(
         ends.pump_end.get(), [&](std::string_view bytes) { return outer.Send(bytes); }, [&](std::string& bytes) { return outer.Receive(bytes); },
-        [&] { outer.End(state_.With([](State& s) { return s.broken ? std::chrono::milliseconds(0) : std::chrono::milliseconds(kCloseTimeout); })); });
+        [&] { outer.End(state_.With([](State& s) { return s.broken || s.dropped ? std::chrono::milliseconds(0) : std::chrono::milliseconds(kCloseTimeout); })); });
   }
   grpc::Status status = outer.Finish();
   bool expected = state_.With([](State& s) {
     s.pump_fd = -1;
     return s.closed;
   });
-  server->Shutdown(std::chrono::system_clock::now());
-  queued.End();
-  server->Wait();
+  if (expected) server_.reset();
   return expected || status.ok() ? absl::OkStatus() : connection.FromCall(status);
+}
+
+void Session::Drop() {
+  state_.With([](State& s) {
+    s.dropped = true;
+    if (s.pump_fd >= 0) shutdown(s.pump_fd, SHUT_RDWR);
+  });
 }
 
 void Session::Break() {

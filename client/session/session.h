@@ -5,6 +5,7 @@
 // Add before Run; Close may come from any thread at any time. See docs/wire.md.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,8 +30,15 @@ class Session {
   std::vector<std::string> Methods() const;
 
   // Serves until Close, the daemon's end of the session, or cancellation (all OK). Unavailable and the like if no session
-  // could be opened.
-  absl::Status Run(const CancelToken& cancel, const Connection& connection);
+  // could be opened. May be called again, with another connection, when it ended before Close: the same services go on under
+  // the same id. `headers`: more of the outer call's.
+  using Headers = std::map<std::string, std::string>;
+  absl::Status Run(const CancelToken& cancel, const Connection& connection, const Headers& headers = {});
+  bool closed() const {
+    return state_.With([](const State& s) { return s.closed; });
+  }
+  // Ends this run only: its connection broke.
+  void Drop();
   void Close();
   // Close, for a daemon that is known not to answer: nothing of it is waited for.
   void Break();
@@ -41,11 +49,15 @@ class Session {
     std::unique_ptr<grpc::Service> service;
   };
   struct State {
-    bool closed = false, broken = false;
+    bool closed = false, broken = false, dropped = false;
     int pump_fd = -1;  // while running
   };
   std::string id_, shared_key_;
+  struct Server;  // of the services, from the first run to Close
+  absl::Status StartServer();
+
   std::vector<Offer> offers_;
+  std::unique_ptr<Server> server_;
   Guarded<State> state_;
 };
 

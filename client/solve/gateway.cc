@@ -15,14 +15,13 @@ constexpr char kRequestId[] = "requestid", kFrontendCaps[] = "frontend.caps", kS
 
 class Gateway {
  public:
-  Gateway(const CancelToken& cancel, const Connection& connection, const GatewayRequest& request)
-      : cancel_(cancel), connection_(connection), request_(request), stub_(api::LLBBridge::NewStub(connection.channel())) {}
+  Gateway(const CancelToken& cancel, Link& link, const GatewayRequest& request) : cancel_(cancel), link_(link), request_(request) {}
 
   absl::Status Ping() {
     api::PongResponse pong;
-    return Call([&](grpc::ClientContext* context) {
+    return Call([&](api::LLBBridge::Stub& stub, grpc::ClientContext* context) {
       context->set_deadline(std::chrono::system_clock::now() + kPingTimeout);
-      return stub_->Ping(context, {}, &pong);
+      return stub.Ping(context, {}, &pong);
     });
   }
 
@@ -39,25 +38,25 @@ class Gateway {
     }
     solve.set_allowresultreturn(true);
     solve.set_allowresultarrayref(true);
-    return Call([&](grpc::ClientContext* context) { return stub_->Solve(context, solve, &response); });
+    return Call([&](api::LLBBridge::Stub& stub, grpc::ClientContext* context) { return stub.Solve(context, solve, &response); });
   }
 
   absl::Status Return(const api::ReturnRequest& request) {
     api::ReturnResponse response;
-    return Call([&](grpc::ClientContext* context) { return stub_->Return(context, request, &response); });
+    return Call([&](api::LLBBridge::Stub& stub, grpc::ClientContext* context) { return stub.Return(context, request, &response); });
   }
 
  private:
   template <typename F>
   absl::Status Call(F&& call) {
-    CallContext context(cancel_);
-    context->AddMetadata(kBuildIdHeader, request_.ref);
-    return connection_.FromCall(call(context.get()));
+    return link_.Call(cancel_, [&](const Connection& connection, grpc::ClientContext* context, bool) {
+      context->AddMetadata(kBuildIdHeader, request_.ref);
+      return call(*api::LLBBridge::NewStub(connection.channel()), context);
+    });
   }
   const CancelToken& cancel_;
-  const Connection& connection_;
+  Link& link_;
   const GatewayRequest& request_;
-  std::unique_ptr<api::LLBBridge::Stub> stub_;
 };
 
 // A reference without an id is no result.
@@ -89,8 +88,8 @@ api::Result ToReturn(const api::SolveResponse& response) {
 
 }  // namespace
 
-absl::StatusOr<Attributes> RunGateway(const CancelToken& cancel, const Connection& connection, const GatewayRequest& request) {
-  Gateway gateway(cancel, connection, request);
+absl::StatusOr<Attributes> RunGateway(const CancelToken& cancel, Link& link, const GatewayRequest& request) {
+  Gateway gateway(cancel, link, request);
   BK_RETURN_IF_ERROR(gateway.Ping());
   api::SolveResponse response;
   absl::Status solved = gateway.Solve(response);

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "client/conn/connection.h"
+#include "client/conn/link.h"
 #include "client/solve/options.h"
 
 namespace bk::client {
@@ -21,6 +21,6 @@ struct GatewayRequest {
 
 // Ping, Solve, Return. A failed Solve is returned to the daemon, which then ends the build with the same error. The
 // metadata of the result when a subrequest was asked for.
-absl::StatusOr<Attributes> RunGateway(const CancelToken& cancel, const Connection& connection, const GatewayRequest& request);
+absl::StatusOr<Attributes> RunGateway(const CancelToken& cancel, Link& link, const GatewayRequest& request);
 
 }  // namespace bk::client

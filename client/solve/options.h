@@ -1,6 +1,8 @@
 // What a build is asked to do, as values; the command line fills it, Solve runs it.
 #pragma once
 
+#include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -56,6 +58,9 @@ struct SolveOptions {
   std::optional<moby::buildkit::v1::sourcepolicy::Policy> source_policy;
   LockOptions lock;
   bool proxy_network = false;
+  // How long a build on another machine outlives its connection; only daemons of ours know that.
+  std::chrono::milliseconds keep_alive{0};
+  std::function<void(const std::string&)> note = {};  // told what becomes of the connection
   std::vector<SessionService> services;  // offered to the daemon beside those that follow from the above
 };
 

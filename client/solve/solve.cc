@@ -1,10 +1,15 @@
 #include "client/solve/solve.h"
 
+#include <atomic>
+#include <optional>
 #include <thread>
 
 #include "base/digest.h"
+#include "base/id.h"
 #include "base/os/file.h"
 #include "base/suggest.h"
+#include "base/version.h"
+#include "client/conn/link.h"
 #include "client/session/content.h"
 #include "client/session/file_send.h"
 #include "client/session/file_sync.h"
@@ -14,7 +19,9 @@
 #include "client/solve/gateway.h"
 #include "client/solve/lock.h"
 #include "client/solve/oci_index.h"
+#include "client/solve/replay_filter.h"
 #include "control/control.grpc.pb.h"
+#include "proto/wire/kept_calls.h"
 
 namespace bk::client {
 namespace {
@@ -35,22 +42,23 @@ constexpr std::chrono::seconds kSolveAfterFailure(5);
 class Build {
  public:
   Build(const CancelToken& cancel, const Connection& connection, SolveOptions& options, CacheStores& cache, ExportTargets& targets, const StatusSink& on_status)
-      : connection_(connection), options_(options), cache_(cache), targets_(targets), on_status_(on_status), calls_(cancel), stub_(api::Control::NewStub(connection.channel())) {
+      : connection_(connection), options_(options), cache_(cache), targets_(targets), on_status_(on_status), link_(connection, {options.keep_alive, NewId(), options.note}), stop_(cancel) {
+    // What a daemon keeps alive without its connection has to be ended by a call (WatchDaemon).
+    if (!link_.keeps()) calls_link_.emplace(stop_.token(), [this] { calls_.Cancel(); });
     OfferServices();
     attrs_ = options.frontend_attrs;
     if (!cache.imports_json.empty()) attrs_["cache-imports"] = cache.imports_json;
   }
 
   absl::StatusOr<SolveResult> Run() {
-    std::thread session([this] {
-      if (absl::Status status = session_.Run(CancelToken::Never(), connection_); !status.ok()) FailAfterSolve(status);
-    });
+    std::thread session([this] { ServeSession(); });
     std::thread status([this] { FollowStatus(); });
     std::thread gateway([this] { Gateway(); });
     std::thread watch([this] { WatchDaemon(); });
     Control();
     gateway.join();
     watch.join();
+    link_.Close(Unavailable("the build is over"));
     session.join();
     while (!status_over_.WaitFor(kStatusInactivity, [](bool& over) { return over; })) {
       if (!TookMessage()) status_call_.Cancel();
@@ -77,7 +85,22 @@ class Build {
     failure_.With([&](absl::Status& first) {
       if (first.ok()) first = status;
     });
-    calls_.Cancel();
+    stop_.Cancel();
+  }
+
+  void ServeSession() {
+    while (true) {
+      Link::Use use = link_.Now();
+      CancelCallback on_broken(use.broken, [this] { session_.Drop(); });
+      absl::Status status = session_.Run(CancelToken::Never(), *use.connection, link_.Headers());
+      if (session_.closed()) return;
+      if (link_.Broke(calls_.token(), use, static_cast<grpc::StatusCode>(status.raw_code()))) {
+        if (!link_.AwaitNext(calls_.token(), use.number).ok()) return;
+      } else {
+        if (!status.ok()) FailAfterSolve(status);
+        return;
+      }
+    }
   }
 
   // For the other parts: when they fail the build mostly fails too, and its error says more.
@@ -118,42 +141,86 @@ class Build {
   }
 
   void Control() {
-    {
-      CallContext context(calls_.token());
-      api::SolveResponse response;
-      absl::Status status = connection_.FromCall(stub_->Solve(context.get(), Request(), &response));
-      if (status.ok()) {
-        result_.exporter_response = {response.exporterresponse().begin(), response.exporterresponse().end()};
-        if (auto node = result_.exporter_response.extract(llb::kLockResponse); !node.empty()) result_.lock_text = std::move(node.mapped());
-      } else {
-        Fail(AnnotateCall(WithFate(status), "failed to solve"));
-      }
+    api::SolveResponse response;
+    const api::SolveRequest request = Request();
+    absl::Status status = link_.Call(calls_.token(), [&](const Connection& connection, grpc::ClientContext* context, bool again) {
+      if (again) context->AddMetadata(wire::kRejoinHeader, "1");
+      return api::Control::NewStub(connection.channel())->Solve(context, request, &response);
+    });
+    answered_ = true;
+    if (status.ok()) {
+      result_.exporter_response = {response.exporterresponse().begin(), response.exporterresponse().end()};
+      if (auto node = result_.exporter_response.extract(llb::kLockResponse); !node.empty()) result_.lock_text = std::move(node.mapped());
+    } else {
+      Fail(AnnotateCall(WithFate(status), "failed to solve"));
     }
     TookMessage();
     solve_over_.Change([](bool& over) { over = true; });
+    looking_.Cancel();
     session_.Close();
   }
 
-  // Ends the build when the daemon fell silent: the network may be gone without a word.
+  // Looks after the connection to a daemon on another machine: the network may be gone without a word. Ends the build then, or
+  // makes a new connection, if the daemon keeps the build alive meanwhile.
   void WatchDaemon() {
     if (!connection_.address().socket_path.empty()) return;
-    auto over = [](bool& ended) { return ended; };
-    for (int missed = 0; !solve_over_.WaitFor(missed == 0 ? kAskInterval : std::chrono::milliseconds(1), over);) {
-      CallContext context(calls_.token());
-      context->set_deadline(std::chrono::system_clock::now() + kAskTimeout);
-      api::InfoResponse response;
-      missed = stub_->Info(context.get(), {}, &response).error_code() == grpc::DEADLINE_EXCEEDED ? missed + 1 : 0;
+    auto wake = [this] { solve_over_.Change([](bool&) {}); };
+    CancelCallback on_stop(stop_.token(), wake);
+    for (int missed = 0;;) {
+      Link::Use use = link_.Now();
+      CancelCallback on_broken(use.broken, wake);
+      auto interval = missed == 0 ? kAskInterval : std::chrono::milliseconds(1);
+      bool over = solve_over_.WaitFor(interval, [&](bool& ended) { return ended || (link_.keeps() && (stop_.token().cancelled() || use.broken.cancelled())); });
+      if (over && solve_over_.With([](bool& ended) { return ended; })) return;
+      if (link_.keeps() && stop_.token().cancelled()) return EndKeptBuild();
+      if (over) {
+        if (absl::Status status = link_.Reconnect(looking_.token()); !status.ok()) return GiveUp(status);
+        missed = 0;
+        continue;
+      }
+      missed = Ask(use) ? 0 : missed + 1;
       if (missed < 2) continue;
-      Fail(Unavailable("the daemon at ", connection_.address().text, " does not answer any more: build ", options_.ref, " ends there as soon as it misses us (look with buildctl attach ", options_.ref, ")"));
-      status_call_.Cancel();
-      session_.Break();
-      return;
+      if (link_.keeps()) {
+        link_.GiveUp(use.number);
+      } else {
+        return GiveUp(Unavailable("the daemon at ", connection_.address().text, " does not answer any more: build ", options_.ref, " ends there as soon as it misses us (look with buildctl attach ", options_.ref, ")"));
+      }
     }
+  }
+
+  // Whether the daemon answers in time, or says anything else.
+  bool Ask(const Link::Use& use) {
+    CallContext context(calls_.token());
+    CancelCallback on_broken(use.broken, [&] { context->TryCancel(); });
+    context->set_deadline(std::chrono::system_clock::now() + kAskTimeout);
+    api::InfoResponse response;
+    grpc::Status status = api::Control::NewStub(use.connection->channel())->Info(context.get(), {}, &response);
+    if (!status.ok()) link_.Broke(calls_.token(), use, status.error_code());
+    return status.error_code() != grpc::DEADLINE_EXCEEDED;
+  }
+
+  // The wish of whoever runs us, or a failure here: the daemon is told, for it would take the end of our calls for an accident.
+  void EndKeptBuild() {
+    if (!answered_) link_.EndBuild();
+    calls_.Cancel();
+    if (!link_.Now().broken.cancelled()) return;
+    status_call_.Cancel();
+    session_.Break();
+  }
+
+  void GiveUp(const absl::Status& why) {
+    if (solve_over_.With([](bool& over) { return over; })) return;
+    if (link_.keeps() && stop_.token().cancelled()) return EndKeptBuild();
+    Fail(why);
+    link_.Close(why);
+    calls_.Cancel();
+    status_call_.Cancel();
+    session_.Break();
   }
 
   // Whoever lost the connection is told what became of the daemon: a broken call alone says nothing of that.
   absl::Status WithFate(const absl::Status& status) const {
-    if (!absl::IsUnavailable(status) || calls_.token().cancelled()) return status;
+    if (!absl::IsUnavailable(status) || calls_.token().cancelled() || link_.keeps()) return status;
     // The channel may learn of it a moment after its calls did. One that stays whole brought the daemon's own answer.
     auto soon = std::chrono::system_clock::now() + kStateWait;
     if (connection_.channel()->GetState(false) == GRPC_CHANNEL_READY && !connection_.channel()->WaitForStateChange(GRPC_CHANNEL_READY, soon)) return status;
@@ -165,7 +232,7 @@ class Build {
 
   void Gateway() {
     GatewayRequest request{options_.ref, options_.frontend, attrs_, options_.definition, options_.cache_imports};
-    auto metadata = RunGateway(calls_.token(), connection_, request);
+    auto metadata = RunGateway(calls_.token(), link_, request);
     if (metadata.ok()) {
       result_.frontend_metadata = *std::move(metadata);
       return;
@@ -174,19 +241,35 @@ class Build {
   }
 
   void FollowStatus() {
+    ReplayFilter filter;
+    while (true) {
+      Link::Use use = link_.Now();
+      filter.Begin();
+      grpc::Status end = ReadStatus(use, filter);
+      if (!end.ok() && link_.Broke(status_call_.token(), use, end.error_code())) {
+        if (link_.AwaitNext(status_call_.token(), use.number).ok()) continue;
+        break;  // whoever gave up says why
+      }
+      absl::Status status = connection_.FromCall(end);
+      bool build_failed = !failure_.With([](absl::Status& first) { return first.ok(); });
+      if (!status.ok() && !status_call_.token().cancelled() && !build_failed) FailAfterSolve(AnnotateCall(status, "failed to receive status"));
+      break;
+    }
+    status_over_.Change([](bool& over) { over = true; });
+  }
+
+  grpc::Status ReadStatus(const Link::Use& use, ReplayFilter& filter) {
     CallContext context(status_call_.token());
+    CancelCallback on_broken(use.broken, [&] { context->TryCancel(); });
     api::StatusRequest request;
     request.set_ref(options_.ref);
-    auto reader = stub_->Status(context.get(), request);
+    auto reader = api::Control::NewStub(use.connection->channel())->Status(context.get(), request);
     api::StatusResponse message;
     while (reader->Read(&message)) {
       activity_.With([](int64_t& count) { count++; });
-      if (on_status_) on_status_(message);
+      if (on_status_ && (!link_.keeps() || filter.Take(message))) on_status_(message);
     }
-    absl::Status status = connection_.FromCall(reader->Finish());
-    bool build_failed = !failure_.With([](absl::Status& first) { return first.ok(); });
-    if (!status.ok() && !status_call_.token().cancelled() && !build_failed) FailAfterSolve(AnnotateCall(status, "failed to receive status"));
-    status_over_.Change([](bool& over) { over = true; });
+    return reader->Finish();
   }
 
   // Whether a message came since the last time this was asked.
@@ -202,12 +285,16 @@ class Build {
   Attributes attrs_;
   SolveResult result_;
   Guarded<absl::Status> failure_;
+  Link link_;
+  CancelSource stop_;         // the build is to end: by the caller's wish, or it failed
+  CancelSource looking_{stop_.token()};  // for another connection
   CancelSource calls_;        // Solve and the gateway's calls
+  std::optional<CancelCallback> calls_link_;
   CancelSource status_call_;  // outlives the build
+  std::atomic<bool> answered_{false};
   Guarded<bool> solve_over_, status_over_;
   Guarded<int64_t> activity_;
   int64_t seen_ = 0;
-  std::unique_ptr<api::Control::Stub> stub_;
   Session session_;
 };
 
@@ -248,6 +335,8 @@ absl::Status UpdateIndexes(const Attributes& response, const CacheStores& cache,
 absl::StatusOr<SolveResult> Solve(const CancelToken& cancel, const Connection& connection, SolveOptions options, const StatusSink& on_status) {
   BK_TRY(std::string package, AskWorkers(cancel, connection));
   BK_RETURN_IF_ERROR(FitLockToDaemon(package, options));
+  // A socket of this machine, and a helper, do not break by accident.
+  if (package != kPackage || !connection.address().socket_path.empty() || !connection.address().helper.empty()) options.keep_alive = {};
   BK_TRY(CacheStores cache, OpenCacheStores(options.cache_exports, options.cache_imports));
   BK_TRY(ExportTargets targets, OpenExportTargets(options.exports));
   BK_TRY(SolveResult result, Build(cancel, connection, options, cache, targets, on_status).Run());

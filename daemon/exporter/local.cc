@@ -52,7 +52,7 @@ class LocalInstance : public ExporterInstance {
   CompressionChoice Compression() const override { return {}; }
 
   absl::StatusOr<ExportOutcome> Export(const CancelToken& cancel, const Result& result, const ExportContext& context) override {
-    BK_TRY(std::shared_ptr<session::Session> client, parts_.sessions->Get(cancel, context.session_id));
+    BK_RETURN_IF_ERROR(parts_.sessions->Get(cancel, context.session_id).status());
     BK_TRY(std::vector<PlatformTree> trees, MountResult(cancel, result, options_.epoch, context.fetch, parts_.temp_dir));
     bool split = options_.platform_split.value_or(!result.refs.empty());
     if (!split) BK_RETURN_IF_ERROR(CheckConflicts(cancel, trees));
@@ -61,7 +61,7 @@ class LocalInstance : public ExporterInstance {
       // One transfer with everything: what it does not have is deleted.
       std::vector<const PlatformTree*> all;
       for (const PlatformTree& tree : trees) all.push_back(&tree);
-      BK_RETURN_IF_ERROR(Send(cancel, *client, all, placement, "copying files", context));
+      BK_RETURN_IF_ERROR(Send(cancel, all, placement, "copying files", context));
       return ExportOutcome();
     }
     Guarded<absl::Status> failure;
@@ -71,7 +71,7 @@ class LocalInstance : public ExporterInstance {
       for (const PlatformTree& tree : trees) {
         tasks.Run([&] {
           std::string label = split ? StrCat("copying files ", tree.id) : "copying files";
-          absl::Status status = Send(stop.token(), *client, {&tree}, placement, label, context);
+          absl::Status status = Send(stop.token(), {&tree}, placement, label, context);
           if (status.ok()) return;
           failure.With([&](absl::Status& first) { first.Update(status); });
           stop.Cancel();
@@ -83,7 +83,11 @@ class LocalInstance : public ExporterInstance {
   }
 
  private:
-  absl::Status Send(const CancelToken& cancel, session::Session& client, const std::vector<const PlatformTree*>& trees, Placement placement, const std::string& label, const ExportContext& context) const {
+  absl::Status Send(const CancelToken& cancel, const std::vector<const PlatformTree*>& trees, Placement placement, const std::string& label, const ExportContext& context) const {
+    return session::WithSession(cancel, *parts_.sessions, context.session_id, [&](const std::shared_ptr<session::Session>& client) { return SendTo(cancel, *client, trees, placement, label, context); });
+  }
+
+  absl::Status SendTo(const CancelToken& cancel, session::Session& client, const std::vector<const PlatformTree*>& trees, Placement placement, const std::string& label, const ExportContext& context) const {
     BK_TRY(fsutil::TreeSource source, MakeTreeSource(cancel, trees, placement));
     std::map<std::string, std::string> headers = TransferHeaders(context, {});
     if (options_.delete_mode) headers["buildkit-exporter-multi-platform"] = "1";

@@ -53,9 +53,11 @@ class LayoutInstance : public ExporterInstance {
       std::string& all = outcome.response["image.name"];
       all += all.empty() ? name : "," + name;
     }
-    BK_TRY(std::shared_ptr<session::Session> client, parts_.sessions->Get(cancel, context.session_id));
+    BK_RETURN_IF_ERROR(parts_.sessions->Get(cancel, context.session_id).status());
     BK_RETURN_IF_ERROR(image.FetchLazy(cancel, context.fetch));
-    BK_RETURN_IF_ERROR(tar_ ? SendArchive(cancel, *client, image, normalized, outcome, context) : SendBlobs(cancel, *client, image));
+    BK_RETURN_IF_ERROR(session::WithSession(cancel, *parts_.sessions, context.session_id, [&](const std::shared_ptr<session::Session>& client) {
+      return tar_ ? SendArchive(cancel, *client, image, normalized, outcome, context) : SendBlobs(cancel, *client, image);
+    }));
     return outcome;
   }
 

@@ -76,18 +76,21 @@ class TarInstance : public ExporterInstance {
     std::vector<const PlatformTree*> all;
     for (const PlatformTree& tree : trees) all.push_back(&tree);
     BK_TRY(fsutil::TreeSource source, MakeTreeSource(cancel, all, result.refs.empty() ? Placement::kMerged : Placement::kDirectories));
-    BK_TRY(std::shared_ptr<session::Session> client, parts_.sessions->Get(cancel, context.session_id));
-    BK_TRY(auto stream, client->OpenFileSendBytes(cancel, TransferHeaders(context, {})));
+    BK_RETURN_IF_ERROR(session::WithSession(cancel, *parts_.sessions, context.session_id, [&](const std::shared_ptr<session::Session>& client) { return Send(cancel, *client, source, context); }));
+    return ExportOutcome();
+  }
+
+ private:
+  absl::Status Send(const CancelToken& cancel, session::Session& client, const fsutil::TreeSource& source, const ExportContext& context) const {
+    BK_TRY(auto stream, client.OpenFileSendBytes(cancel, TransferHeaders(context, {})));
     auto task = context.fetch.progress.Start("sending tarball");
     BufferedSink sink(*stream);
     BK_RETURN_IF_ERROR(WriteTreeArchive(cancel, source, [&](std::string_view bytes) { return sink.Write(bytes); }));
     BK_RETURN_IF_ERROR(sink.Flush());
     // A client that declines fails the build here, unlike with oci and docker (trap 21).
-    BK_RETURN_IF_ERROR(stream->Close());
-    return ExportOutcome();
+    return stream->Close();
   }
 
- private:
   const ExporterParts parts_;
   const Epoch epoch_;
 };

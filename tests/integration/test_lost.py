@@ -5,15 +5,16 @@ Rows: none has them as such; RPC-016 (sessions end with their connection), docs/
 import os
 import re
 import signal
-import socket
 import subprocess
-import threading
 import time
 
 from support import leaks, machine
 from support.api_case import ApiCase
 from support.case import Case
+from support.certificates import Authority
 from support.daemon import Daemon
+from support.network import Network
+from support.relay import Relay
 
 # A loaded machine may take its time; what is looked for is that nobody waits for good.
 PATIENCE = 30
@@ -88,37 +89,60 @@ class Lost(Case):
 
 
     def test_the_network_is_gone(self):
-        """A pair of network interfaces goes down in mid-build: the client ends with a message, the daemon ends the build."""
-        names = [f"bkl{os.getpid() % 100000}{end}" for end in "ab"]
-        space = f"bk-lost-{os.getpid()}"
-        net = f"10.{os.getpid() % 200 + 20}.77"
+        """A pair of network interfaces goes down in mid-build, TLS both ways: the client says so within seconds and ends; the daemon misses it and ends the build."""
+        ca = Authority("lost")
+        for user in self.both_users():
+            with Network() as network:
+                cert, key = ca.issue("server", server=True, addresses=[network.address])
+                mine, my_key = ca.issue("client")
+                with Daemon(user=user, flags=["--addr", network.url, "--tlscert", cert, "--tlskey", key, "--tlscacert", ca.cert]) as daemon:
+                    tls = ["--tlscacert", ca.cert, "--tlscert", mine, "--tlskey", my_key]
+                    client = self.start_there(daemon, network, tls, ["--keep-alive=0"], "sleep 1000")
+                    self.await_step(client, "begun")
+                    network.take_down()
+                    begun = time.monotonic()
+                    rest = client.communicate(timeout=PATIENCE)[1]
+                    ended = time.monotonic() - begun
+                    self.assertEqual(client.returncode, 1)
+                    self.assertRegex(rest.strip().splitlines()[-1], r"^error: .*the daemon at tcp://\S+ does not answer any more: build \w+ ends there|^error: .*the daemon does not answer any more, build")
+                    self.assertEqual(leaks.settle(lambda: [line for line in daemon.pids_of_steps() if "sleep 1000" in line], PATIENCE), [])
+                    print(f"network gone, {user}: the client ended after {ended:.1f} s, the daemon had ended the build after {time.monotonic() - begun:.1f} s")
+                    self.assertLess(ended, PATIENCE)
 
-        def ip(*words):
-            subprocess.run(["ip", *words], check=True)
-        ip("netns", "add", space)
-        self.addCleanup(ip, "netns", "del", space)
-        ip("link", "add", names[0], "type", "veth", "peer", "name", names[1], "netns", space)
-        ip("addr", "add", f"{net}.1/24", "dev", names[0])
-        ip("link", "set", names[0], "up")
-        ip("-n", space, "addr", "add", f"{net}.2/24", "dev", names[1])
-        ip("-n", space, "link", "set", names[1], "up")
-        with Daemon(flags=["--addr", f"tcp://{net}.1:7077"]) as daemon:
-            context = daemon.context({"Dockerfile": f"FROM {self.base}\nRUN echo begun; sleep 1000\n"})
-            argv = [os.path.join(machine.bin_dir(), "buildctl"), "--addr", f"tcp://{net}.1:7077", *daemon.build_args(context)]
-            client = subprocess.Popen(["ip", "netns", "exec", space, *argv], env=daemon.env, stderr=subprocess.PIPE, text=True, cwd=daemon.dir)
-            self.await_step(client, "begun")
-            ip("link", "set", names[0], "down")
-            rest = client.communicate(timeout=PATIENCE)[1]
-            self.assertEqual(client.returncode, 1)
-            self.assertRegex(rest.strip().splitlines()[-1], r"^error: .*the daemon at tcp://\S+ does not answer any more: build \w+ ends there|^error: .*the daemon does not answer any more, build")
-            self.assertEqual(leaks.settle(lambda: [line for line in daemon.pids_of_steps() if "sleep 1000" in line], PATIENCE), [])
+    def test_the_network_comes_back(self):
+        """The same, and the interfaces come up again: the client says that it lost the daemon, finds it again, and the build ends as it would have."""
+        ca = Authority("lost")
+        for user in self.both_users():
+            with Network() as network:
+                cert, key = ca.issue("server", server=True, addresses=[network.address])
+                mine, my_key = ca.issue("client")
+                with Daemon(user=user, flags=["--addr", network.url, "--tlscert", cert, "--tlskey", key, "--tlscacert", ca.cert]) as daemon:
+                    client = self.start_there(daemon, network, ["--tlscacert", ca.cert, "--tlscert", mine, "--tlskey", my_key], [], "sleep 9; echo over")
+                    self.await_step(client, "begun")
+                    network.take_down()
+                    begun = time.monotonic()
+                    self.await_step(client, "lost, trying again for 30s")
+                    print(f"network gone, {user}: said after {time.monotonic() - begun:.1f} s")
+                    network.bring_up()
+                    rest = client.communicate(timeout=2 * PATIENCE)[1]
+                    self.assertEqual(client.returncode, 0, rest)
+                    self.assertIn("again", rest)
+                    self.assertEqual(len(re.findall(r"(?m)^#\d+ [\d.]+ over$", rest)), 1, rest)
+
+    def start_there(self, daemon, network, tls, words, command):
+        """A client in the other network namespace, as the daemon's user."""
+        context = daemon.context({"Dockerfile": f"FROM {self.base}\nRUN echo begun; {command}\n"})
+        argv = machine.command_as(daemon.user, [os.path.join(machine.bin_dir(), "buildctl"), "--addr", network.url, *tls, *daemon.build_args(context, extra=words)])
+        client = subprocess.Popen(["ip", "netns", "exec", network.space, *argv], env=daemon.env, stderr=subprocess.PIPE, text=True, cwd=daemon.dir)
+        self.addCleanup(client.stderr.close)
+        return client
 
     def test_the_connection_falls_silent(self):
         """A relay that holds the bytes back and closes nothing: the client finds that out by itself."""
         for user in self.both_users():
             with Daemon(user=user) as daemon, Relay(daemon.socket) as relay:
                 context = daemon.context({"Dockerfile": f"FROM {self.base}\nRUN echo begun; sleep 1000\n"})
-                argv = [os.path.join(machine.bin_dir(), "buildctl"), "--addr", f"tcp://127.0.0.1:{relay.port}", *daemon.build_args(context)]
+                argv = [os.path.join(machine.bin_dir(), "buildctl"), "--addr", relay.address, *daemon.build_args(context, extra=["--keep-alive=0"])]
                 client = subprocess.Popen(machine.command_as(user, argv), env=daemon.env, stderr=subprocess.PIPE, text=True, cwd=daemon.dir)
                 self.await_step(client, "begun")
                 relay.silent = True
@@ -127,54 +151,6 @@ class Lost(Case):
                 self.assertIn("does not answer any more", rest.strip().splitlines()[-1])
                 relay.close()
                 self.assertEqual(leaks.settle(lambda: [line for line in daemon.pids_of_steps() if "sleep 1000" in line], PATIENCE), [])
-
-
-class Relay:
-    """A TCP port whose bytes go to a unix socket and back, until `silent`."""
-
-    def __init__(self, path):
-        self.path, self.silent, self.sockets = path, False, []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-
-    def __enter__(self):
-        threading.Thread(target=self.accept, daemon=True).start()
-        return self
-
-    def accept(self):
-        while True:
-            try:
-                inner, outer = self.listener.accept()[0], socket.socket(socket.AF_UNIX)
-                outer.connect(self.path)
-            except OSError:
-                return
-            self.sockets += [inner, outer]
-            for source, sink in ((inner, outer), (outer, inner)):
-                threading.Thread(target=self.pump, args=(source, sink), daemon=True).start()
-
-    def pump(self, source, sink):
-        try:
-            while data := source.recv(65536):
-                if self.silent:
-                    return
-                sink.sendall(data)
-            if not self.silent:
-                sink.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
-
-    def close(self):
-        self.listener.close()
-        for one in self.sockets:
-            try:
-                one.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-            one.close()
-        self.sockets = []
-
-    def __exit__(self, *_):
-        self.close()
 
 
 class Sessions(ApiCase):

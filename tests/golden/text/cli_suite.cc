@@ -88,7 +88,7 @@ std::string HelpWithoutOwn(const std::string& page) {
     std::string words, word, first;
     while (in >> word) words += (words.empty() ? "" : " ") + (word == "v0.0.0+unknown" ? std::string(kVersion) : word);
     first = words.substr(0, words.find(' '));
-    bool own = std::set<std::string>{"--daemonless", "--lock", "--locked", "--offline", "attach", "explain"}.contains(first);
+    bool own = std::set<std::string>{"--daemonless", "--keep-alive", "--lock", "--locked", "--offline", "attach", "explain"}.contains(first);
     if (!own) out += words + "\n";
   }
   return out;

@@ -179,6 +179,75 @@ TEST_CASE("a client that answers no health check is given up after the time it a
   CHECK(Message(*result).find("failed its health check") != std::string::npos);
 }
 
+ConnectedSessions::Headers Returns(const std::string& token, const std::string& time = "30s") { return {{"bk-keep-alive", time}, {"bk-keep-token", token}}; }
+
+TEST_CASE("a session whose client comes back is waited for under its id, and what broke is done again") {
+  ConnectedSessions sessions;
+  auto first = std::make_unique<Client>(sessions, "one", Returns("t"));
+  int calls = 0;
+  std::unique_ptr<Client> second;
+  std::string value;
+  std::thread back;
+  absl::Status status = WithSession(CancelToken::Never(), sessions, "one", [&](const std::shared_ptr<Session>& session) -> absl::Status {
+    calls++;
+    if (calls == 1) {
+      first->Leave();
+      CHECK(session->gone().cancelled());
+      CHECK(sessions.MayReturn("one"));
+      CHECK(absl::IsNotFound(sessions.Get(CancelToken::Never(), "one", true).status()));
+      back = std::thread([&] { second = std::make_unique<Client>(sessions, "one", Returns("t")); });
+      return Unavailable("broken");
+    }
+    BK_ASSIGN(value, session->GetSecret(CancelToken::Never(), "known"));
+    return absl::OkStatus();
+  });
+  back.join();
+  CHECK(status.ok());
+  CHECK(calls == 2);
+  CHECK(value == "value");
+}
+
+TEST_CASE("a session that is away belongs to the client that had it; its time ends") {
+  ConnectedSessions sessions;
+  { Client first(sessions, "one", Returns("t")); REQUIRE(sessions.Get(CancelToken::Never(), "one", false).ok()); }
+  for (const auto& headers : {Returns("other"), ConnectedSessions::Headers()}) {
+    Client thief(sessions, "one", headers);
+    auto result = thief.Result(std::chrono::seconds(10));
+    REQUIRE(result.has_value());
+    CHECK(absl::IsPermissionDenied(*result));
+  }
+  CHECK(sessions.MayReturn("one"));
+  CHECK_FALSE(sessions.MayReturn("two"));
+  { Client brief(sessions, "brief", Returns("t", "1ns")); REQUIRE(sessions.Get(CancelToken::Never(), "brief", false).ok()); }
+  CHECK_FALSE(sessions.MayReturn("brief"));
+}
+
+TEST_CASE("a client that comes back before its old connection is known to be dead takes its place") {
+  ConnectedSessions sessions;
+  Client first(sessions, "one", Returns("t"));
+  auto old = *sessions.Get(CancelToken::Never(), "one", false);
+  Client second(sessions, "one", Returns("t"));
+  CHECK(first.Result(std::chrono::seconds(10)).has_value());
+  CHECK(old->gone().cancelled());
+  auto now = sessions.Get(CancelToken::Never(), "one", true);
+  REQUIRE(now.ok());
+  CHECK(*now != old);
+  CHECK(*(*now)->GetSecret(CancelToken::Never(), "known") == "value");
+}
+
+TEST_CASE("a client that says nothing of coming back fails at once") {
+  ConnectedSessions sessions;
+  auto client = std::make_unique<Client>(sessions, "one");
+  int calls = 0;
+  absl::Status status = WithSession(CancelToken::Never(), sessions, "one", [&](const std::shared_ptr<Session>&) {
+    calls++;
+    client->Leave();
+    return Unavailable("broken");
+  });
+  CHECK(status == Unavailable("broken"));
+  CHECK(calls == 1);
+}
+
 TEST_CASE("a hundred sessions leave no descriptor open") {
   ConnectedSessions sessions;
   auto visit = [&](int i) {
