@@ -208,6 +208,7 @@ class Parser {
     parsed.error = status;
     parsed.complaint = StrCat("Incorrect Usage: ", Message(status), "\n\n");
     parsed.exit_code = 1;
+    if (path_.size() == 1) parsed.out = HelpPage(path_, version_);  // as the reference, of which only the root command does so
     return parsed;
   }
   Parsed Text(std::string text) {
