@@ -48,5 +48,7 @@ class GoJsonWriter {
 std::string GoJsonIndent(std::string_view json, std::string_view indent);
 // json.Compact plus the HTML escaping that Marshal applies to raw messages.
 std::string GoJsonCompact(std::string_view json);
+// JSON with `<`, `>` and `&` as they are, not escaped (SetEscapeHTML(false)).
+std::string WithoutHtmlEscapes(std::string_view json);
 
 }  // namespace bk

@@ -60,14 +60,14 @@ absl::StatusOr<SshAgent> ParseSsh(const std::string& text) {
   return agent;
 }
 
-absl::StatusOr<std::map<std::string, RegistryTls>> ParseRegistryTls(const std::vector<std::string>& texts) {
-  std::map<std::string, RegistryTls> hosts;
+absl::StatusOr<std::map<std::string, TlsOptions>> ParseRegistryTls(const std::vector<std::string>& texts) {
+  std::map<std::string, TlsOptions> hosts;
   for (const std::string& text : texts) {
     BK_TRY(TlsEntry entry, ParseTlsEntry(text));
-    RegistryTls& host = hosts[entry.host];
+    TlsOptions& host = hosts[entry.host];
     host.insecure = host.insecure || entry.insecure;
     if (!entry.ca.empty()) host.ca_files.push_back(entry.ca);
-    if (!entry.certificate.empty() && !entry.key.empty()) host.key_pairs.emplace_back(entry.key, entry.certificate);
+    if (!entry.certificate.empty() && !entry.key.empty()) host.key_pairs.push_back({entry.key, entry.certificate});
   }
   return hosts;
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/curl_tls/options.h"
 #include "base/status.h"
 
 namespace bk::client {
@@ -19,12 +20,7 @@ struct SshAgent {
 // ID[=PATH,PATH…[,raw=true]]
 absl::StatusOr<SshAgent> ParseSsh(const std::string& text);
 
-struct RegistryTls {
-  bool insecure = false;
-  std::vector<std::string> ca_files;
-  std::vector<std::pair<std::string, std::string>> key_pairs;  // key, certificate
-};
 // host=…,ca=…,cert=…,key=…,insecure=true each; several of one host add up.
-absl::StatusOr<std::map<std::string, RegistryTls>> ParseRegistryTls(const std::vector<std::string>& texts);
+absl::StatusOr<std::map<std::string, TlsOptions>> ParseRegistryTls(const std::vector<std::string>& texts);
 
 }  // namespace bk::client

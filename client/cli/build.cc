@@ -35,11 +35,10 @@ constexpr uint64_t kMaxDefinitionBytes = 256 << 20;
 constexpr uint64_t kMaxPolicyBytes = 16 << 20;
 constexpr char kResultPrefix[] = "result.";
 
-// Mistakes in their values are told first.
-absl::Status CheckBuilt(const Values& values) {
+// Mistakes in these values are told before a daemon is asked for.
+absl::Status CheckAccess(const Values& values) {
   BK_RETURN_IF_ERROR(ParseRegistryTls(values.Strings("registry-auth-tlscontext")));
   for (const std::string& text : values.Strings("ssh")) BK_RETURN_IF_ERROR(ParseSsh(text));
-  if (values.IsSet("registry-auth-tlscontext")) return Unimplemented("--registry-auth-tlscontext is not built yet");
   return absl::OkStatus();
 }
 
@@ -180,7 +179,8 @@ absl::Status RunBuild(const CancelToken& cancel, const Values& values, const Con
   BuildProgress progress(std::move(display), std::move(trace));
   std::string docker_directory = DockerConfig::DefaultDirectory();
   auto note = [&progress](const std::string& name) { progress.Note(name); };
-  options.services.push_back({kAuthName, MakeAuth(DockerConfig::Load(docker_directory), docker_directory, note)});
+  BK_TRY(auto tls, ParseRegistryTls(values.Strings("registry-auth-tlscontext")));
+  options.services.push_back({kAuthName, MakeAuth(DockerConfig::Load(docker_directory), docker_directory, std::move(tls), note)});
   options.note = note;
   auto result = Solve(cancel, connection, std::move(options), [&](const auto& status) {
     if (metrics != nullptr) metrics->Add(status);
@@ -200,7 +200,7 @@ absl::Status RunBuild(const CancelToken& cancel, const Values& values, const Con
 }
 
 absl::Status Run(const CancelToken& cancel, const Values& values) {
-  BK_RETURN_IF_ERROR(CheckBuilt(values));
+  BK_RETURN_IF_ERROR(CheckAccess(values));
   BK_TRY(auto connection, Connect(cancel, values));
   return RunBuild(cancel, values, *connection);
 }

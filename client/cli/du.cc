@@ -2,6 +2,7 @@
 
 #include "base/units.h"
 #include "client/cli/connect.h"
+#include "client/cli/print_values.h"
 #include "client/cli/text_format.h"
 #include "client/cli/usage_print.h"
 #include "client/cli/verbs.h"
@@ -38,15 +39,6 @@ std::string Text(const Records& records, bool verbose, bool summary) {
   return out + table.Flush();
 }
 
-std::string Json(const Records& records) {
-  if (records.empty()) return "null\n";
-  GoJsonWriter json;
-  json.BeginArray();
-  for (const UsageRecord& record : records) WriteUsageJson(json, record);
-  json.EndArray();
-  return WithoutHtmlEscapes(json.text()) + "\n";
-}
-
 absl::Status Run(const CancelToken& cancel, const flags::Values& values) {
   BK_TRY(auto connection, Connect(cancel, values));
   moby::buildkit::v1::DiskUsageRequest request;
@@ -57,9 +49,13 @@ absl::Status Run(const CancelToken& cancel, const flags::Values& values) {
   BK_RETURN_IF_ERROR(AnnotateCall(status, "failed to call diskusage"));
   Records records(response.record().begin(), response.record().end());
   std::sort(records.begin(), records.end(), [](const UsageRecord& a, const UsageRecord& b) { return std::pair(a.size(), a.id()) < std::pair(b.size(), b.id()); });
-  BK_TRY(bool as_json, WantsJson(values));
-  std::string text = as_json ? Json(records) : Text(records, values.Bool("verbose"), values.Strings("filter").empty());
-  Print(stdout, text);
+  BK_TRY(auto format, ReadFormat(values));
+  if (format) {
+    std::vector<go_template::Value> items;
+    for (const UsageRecord& record : records) items.push_back(UsageValue(record));
+    return PrintValue(*format, go_template::Value::Slice("[]*client.UsageInfo", std::move(items), records.empty()));
+  }
+  Print(stdout, Text(records, values.Bool("verbose"), values.Strings("filter").empty()));
   return absl::OkStatus();
 }
 
@@ -70,7 +66,7 @@ flags::Command MakeDiskUsage(const CancelToken& cancel) {
   command.flags = {
       {"filter", flags::Kind::kStrings, "Filter records", {"f"}},
       {"verbose", flags::Kind::kBool, "Verbose output", {"v"}},
-      {"format", flags::Kind::kString, "Format the output using the given Go template, e.g, '{{json .}}'"},
+      {"format", flags::Kind::kString, kFormatUsage},
   };
   command.action = [cancel](const flags::Values& values) { return Run(cancel, values); };
   return command;

@@ -3,6 +3,7 @@
 
 #include "client/cli/connect.h"
 #include "client/cli/history_print.h"
+#include "client/cli/message_value.h"
 #include "client/cli/stream_error.h"
 #include "client/cli/text_format.h"
 #include "client/cli/verbs.h"
@@ -13,8 +14,6 @@ namespace bk::client {
 namespace {
 
 namespace api = moby::buildkit::v1;
-
-constexpr char kFormatUsage[] = "Format the output using the given Go template, e.g, '{{json .}}'";
 
 absl::Status Listen(const CancelToken& cancel, const Connection& connection, const api::BuildHistoryRequest& request, const std::function<absl::Status(const api::BuildHistoryEvent&)>& take) {
   CallContext context(cancel);
@@ -35,33 +34,34 @@ absl::Status Update(const CancelToken& cancel, const Connection& connection, con
   return connection.FromCall(api::Control::NewStub(connection.channel())->UpdateBuildHistory(context.get(), request, &response));
 }
 
-// Prints events as they come, as a table or as JSON.
+// Prints events as they come, as a table or by a template.
 class EventPrinter {
  public:
-  EventPrinter(bool as_json, bool pinned) : json_(as_json), pinned_(pinned) {
-    if (!json_) WriteHistoryHeader(table_, pinned_);
+  EventPrinter(std::optional<go_template::Template> format, bool pinned) : format_(std::move(format)), pinned_(pinned) {
+    if (!format_) WriteHistoryHeader(table_, pinned_);
   }
-  void Add(const api::BuildHistoryEvent& event) {
-    if (json_) return Print(stdout, HistoryJson(event));
+  absl::Status Add(const api::BuildHistoryEvent& event) {
+    if (format_) return PrintValue(*format_, MessageValue(event));
     WriteHistoryRow(table_, event, pinned_);
     Print(stdout, table_.Flush());
+    return absl::OkStatus();
   }
   void Finish() { Print(stdout, table_.Flush()); }
 
  private:
-  const bool json_, pinned_;
+  const std::optional<go_template::Template> format_;
+  const bool pinned_;
   TabWriter table_;
 };
 
 absl::Status RunHistories(const CancelToken& cancel, const flags::Values& values) {
   BK_TRY(auto connection, Connect(cancel, values));
-  BK_TRY(bool as_json, WantsJson(values));
+  BK_TRY(auto format, ReadFormat(values));
   api::BuildHistoryRequest request;
   request.set_earlyexit(true);
-  EventPrinter printer(as_json, true);
+  EventPrinter printer(std::move(format), true);
   BK_RETURN_IF_ERROR(Listen(cancel, *connection, request, [&](const api::BuildHistoryEvent& event) {
-    printer.Add(event);
-    return absl::OkStatus();
+    return printer.Add(event);
   }));
   printer.Finish();
   return absl::OkStatus();
@@ -69,10 +69,10 @@ absl::Status RunHistories(const CancelToken& cancel, const flags::Values& values
 
 absl::Status RunPrune(const CancelToken& cancel, const flags::Values& values) {
   BK_TRY(auto connection, Connect(cancel, values));
-  BK_TRY(bool as_json, WantsJson(values));
+  BK_TRY(auto format, ReadFormat(values));
   api::BuildHistoryRequest request;
   request.set_earlyexit(true);
-  EventPrinter printer(as_json, false);
+  EventPrinter printer(std::move(format), false);
   std::string errors;
   BK_RETURN_IF_ERROR(Listen(cancel, *connection, request, [&](const api::BuildHistoryEvent& event) {
     if (!event.has_record() || event.record().pinned()) return absl::OkStatus();
@@ -82,8 +82,7 @@ absl::Status RunPrune(const CancelToken& cancel, const flags::Values& values) {
     absl::Status status = Update(cancel, *connection, deletion);
     if (cancel.cancelled()) return status;
     if (!status.ok()) errors += (errors.empty() ? "" : "\n") + ErrorText(status);
-    if (status.ok()) printer.Add(event);
-    return absl::OkStatus();
+    return status.ok() ? printer.Add(event) : absl::OkStatus();
   }));
   printer.Finish();
   return errors.empty() ? absl::OkStatus() : Unknown(errors);

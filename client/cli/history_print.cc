@@ -4,8 +4,7 @@
 #include <map>
 
 #include "base/status.h"
-#include "client/cli/text_format.h"
-#include "proto/llb/go_json_of.h"
+#include "client/cli/message_value.h"
 
 namespace bk::client {
 namespace {
@@ -25,25 +24,12 @@ std::string LocalTime(bool there, const google::protobuf::Timestamp& time) {
   return StrCat(std::string_view(text), std::string_view(zone, 3), ":", std::string_view(zone + 3));
 }
 
-// As Go prints a message: `key:value` with spaces between.
-std::string Words(const api::Descriptor& descriptor) {
-  std::string text;
-  auto add = [&](const std::string& word) { text += (text.empty() ? "" : " ") + word; };
-  if (!descriptor.media_type().empty()) add("media_type:" + Quote(descriptor.media_type()));
-  if (!descriptor.digest().empty()) add("digest:" + Quote(descriptor.digest()));
-  if (descriptor.size() != 0) add(StrCat("size:", descriptor.size()));
-  for (const auto& [key, value] : std::map<std::string, std::string>(descriptor.annotations().begin(), descriptor.annotations().end())) {
-    add(StrCat("annotations:{key:", Quote(key), " value:", Quote(value), "}"));
-  }
-  return text;
-}
-
 std::string ResultLines(const std::string& platform, const api::BuildResultInfo& info) {
   std::string text, start = platform.empty() ? "  " : StrCat("  [", platform, "] ");
   std::map<int64_t, api::Descriptor> results(info.results().begin(), info.results().end());
   if (results.empty() && info.has_resultdeprecated()) results[0] = info.resultdeprecated();
-  for (const auto& [index, descriptor] : results) text += StrCat(start, "descriptor: ", Words(descriptor), "\n");
-  for (const auto& descriptor : info.attestations()) text += StrCat(start, "attestation: ", Words(descriptor), "\n");
+  for (const auto& [index, descriptor] : results) text += StrCat(start, "descriptor: ", MessageText(descriptor), "\n");
+  for (const auto& descriptor : info.attestations()) text += StrCat(start, "attestation: ", MessageText(descriptor), "\n");
   return text;
 }
 
@@ -63,15 +49,13 @@ void WriteHistoryRow(TabWriter& table, const api::BuildHistoryEvent& event, bool
   table.Write("\n");
 }
 
-std::string HistoryJson(const api::BuildHistoryEvent& event) { return WithoutHtmlEscapes(llb::GoJsonOf(event)) + "\n"; }
-
 std::string HistoryLines(const api::BuildHistoryEvent& event) {
   const auto& record = event.record();
   std::string text = StrCat("event: ", TypeName(event), " ref:", record.ref(), "\n");
   if (record.numtotalsteps() != 0) text += StrCat("  cache: ", record.numcachedsteps(), "/", record.numtotalsteps(), "\n");
   if (record.numwarnings() != 0) text += StrCat("  warnings: ", record.numwarnings(), "\n");
-  if (record.has_logs()) text += StrCat("  logs: ", Words(record.logs()), "\n");
-  if (record.has_trace()) text += StrCat("  trace: ", Words(record.trace()), "\n");
+  if (record.has_logs()) text += StrCat("  logs: ", MessageText(record.logs()), "\n");
+  if (record.has_trace()) text += StrCat("  trace: ", MessageText(record.trace()), "\n");
   if (record.has_result()) text += ResultLines("", record.result());
   for (const auto& [platform, info] : std::map<std::string, api::BuildResultInfo>(record.results().begin(), record.results().end())) text += ResultLines(platform, info);
   return text;

@@ -11,8 +11,6 @@ namespace bk::client {
 // Rows go out one by one, each with columns of its own: flush the table after each. `pinned`: with that column.
 void WriteHistoryHeader(TabWriter& table, bool pinned);
 void WriteHistoryRow(TabWriter& table, const moby::buildkit::v1::BuildHistoryEvent& event, bool pinned);
-// One line of JSON, as the reference's `{{json .}}` writes an event.
-std::string HistoryJson(const moby::buildkit::v1::BuildHistoryEvent& event);
 // The lines of `debug monitor`.
 std::string HistoryLines(const moby::buildkit::v1::BuildHistoryEvent& event);
 

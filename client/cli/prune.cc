@@ -1,5 +1,6 @@
 #include "base/units.h"
 #include "client/cli/connect.h"
+#include "client/cli/print_values.h"
 #include "client/cli/text_format.h"
 #include "client/cli/usage_print.h"
 #include "client/cli/verbs.h"
@@ -14,17 +15,13 @@ using moby::buildkit::v1::UsageRecord;
 
 constexpr double kMegabyte = 1e6;
 
-// Prints records as they come; columns are aligned within one record only.
+// Prints records as they come, by the template if there is one; columns are aligned within one record only.
 class Printer {
  public:
-  Printer(bool verbose, bool as_json) : verbose_(verbose), json_(as_json) {}
-  void Add(const UsageRecord& record) {
+  Printer(bool verbose, std::optional<go_template::Template> format) : verbose_(verbose), format_(std::move(format)) {}
+  absl::Status Add(const UsageRecord& record) {
     total_ += record.size();
-    if (json_) {
-      GoJsonWriter w;
-      WriteUsageJson(w, record);
-      return Print(stdout, WithoutHtmlEscapes(w.text()) + "\n");
-    }
+    if (format_) return PrintValue(*format_, UsageValue(record));
     if (verbose_) {
       WriteUsageVerbose(table_, record);
     } else {
@@ -33,21 +30,24 @@ class Printer {
     }
     first_ = false;
     Print(stdout, table_.Flush());
+    return absl::OkStatus();
   }
   void Finish() {
-    if (json_) return;
+    if (format_) return;
     table_.Write(StrCat("Total:\t", FormatSize(total_), "\n"));
     Print(stdout, table_.Flush());
   }
 
  private:
-  bool verbose_, json_, first_ = true;
+  const bool verbose_;
+  const std::optional<go_template::Template> format_;
+  bool first_ = true;
   int64_t total_ = 0;
   TabWriter table_;
 };
 
 absl::Status Run(const CancelToken& cancel, const flags::Values& values) {
-  BK_TRY(bool as_json, WantsJson(values));
+  BK_TRY(auto format, ReadFormat(values));
   BK_TRY(auto connection, Connect(cancel, values));
   moby::buildkit::v1::PruneRequest request;
   for (const std::string& filter : values.Strings("filter")) request.add_filter(filter);
@@ -58,10 +58,13 @@ absl::Status Run(const CancelToken& cancel, const flags::Values& values) {
   request.set_minfreespace(static_cast<int64_t>(values.Float("free-storage") * kMegabyte));
   CallContext context(cancel);
   auto reader = moby::buildkit::v1::Control::NewStub(connection->channel())->Prune(context.get(), request);
-  Printer printer(values.Bool("verbose"), as_json);
+  Printer printer(values.Bool("verbose"), std::move(format));
   UsageRecord record;
-  while (reader->Read(&record)) printer.Add(record);
+  absl::Status printed;
+  while (printed.ok() && reader->Read(&record)) printed = printer.Add(record);
+  if (!printed.ok()) context->TryCancel();
   absl::Status status = connection->FromCall(reader->Finish());
+  BK_RETURN_IF_ERROR(printed);
   if (!status.ok()) return Error(status.code(), wire::RpcErrorText(status));
   printer.Finish();
   return absl::OkStatus();
@@ -80,7 +83,7 @@ flags::Command MakePrune(const CancelToken& cancel) {
       {"filter", Kind::kStrings, "Filter records", {"f"}},
       {"all", Kind::kBool, "Include internal/frontend references"},
       {"verbose", Kind::kBool, "Verbose output", {"v"}},
-      {"format", Kind::kString, "Format the output using the given Go template, e.g, '{{json .}}'"},
+      {"format", Kind::kString, kFormatUsage},
   };
   command.action = [cancel](const flags::Values& values) { return Run(cancel, values); };
   return command;

@@ -1,17 +1,19 @@
-// What --format asks for, and JSON as buildctl prints it. Pure.
+// What --format asks for.
 #pragma once
 
-#include <string>
-#include <string_view>
+#include <optional>
 
 #include "base/flags.h"
+#include "base/go_template/template.h"
 
 namespace bk::client {
 
-// What --format asks for: false: the table; true: JSON. Unimplemented for other templates than that of JSON.
-absl::StatusOr<bool> WantsJson(const flags::Values& values);
+inline constexpr char kFormatUsage[] = "Format the output using the given Go template, e.g, '{{json .}}'";
 
-// JSON with `<`, `>` and `&` as they are, not escaped.
-std::string WithoutHtmlEscapes(std::string_view json);
+// The template of --format ("json" stands for `{{json .}}`); nothing: the table. InvalidArgument with Go's text.
+absl::StatusOr<std::optional<go_template::Template>> ReadFormat(const flags::Values& values);
+
+// The value in that form and a line's end to stdout. What was printed before an error is printed.
+absl::Status PrintValue(const go_template::Template& format, const go_template::Value& value);
 
 }  // namespace bk::client

@@ -2,7 +2,6 @@
 
 #include "base/status.h"
 #include "base/units.h"
-#include "client/cli/text_format.h"
 #include "client/progress/time_text.h"
 
 namespace bk::client {
@@ -47,43 +46,6 @@ void WriteUsageVerbose(TabWriter& table, const UsageRecord& record) {
   if (record.has_lastusedat()) line("Last used", TimeText(record.lastusedat()));
   if (!record.recordtype().empty()) line("Type", record.recordtype());
   table.Write("\n");
-}
-
-void WriteUsageJson(GoJsonWriter& w, const UsageRecord& record) {
-  w.BeginObject();
-  w.Key("id");
-  w.String(record.id());
-  w.Key("mutable");
-  w.Bool(record.mutable_());
-  w.Key("inUse");
-  w.Bool(record.inuse());
-  w.Key("size");
-  w.Int(record.size());
-  w.Key("createdAt");
-  w.String(JsonTimeText(record.createdat()));
-  w.Key("lastUsedAt");
-  if (record.has_lastusedat()) {
-    w.String(JsonTimeText(record.lastusedat()));
-  } else {
-    w.Null();
-  }
-  w.Key("usageCount");
-  w.Int(record.usagecount());
-  w.Key("parents");
-  if (record.parents().empty()) {
-    w.Null();
-  } else {
-    w.BeginArray();
-    for (const std::string& parent : record.parents()) w.String(parent);
-    w.EndArray();
-  }
-  w.Key("description");
-  w.String(record.description());
-  w.Key("recordType");
-  w.String(record.recordtype());
-  w.Key("shared");
-  w.Bool(record.shared());
-  w.EndObject();
 }
 
 }  // namespace bk::client

@@ -3,7 +3,6 @@
 
 #include <string>
 
-#include "base/go_json.h"
 #include "base/tab_writer.h"
 #include "control/control.pb.h"
 
@@ -12,6 +11,5 @@ namespace bk::client {
 void WriteUsageHeader(TabWriter& table);
 void WriteUsageRow(TabWriter& table, const moby::buildkit::v1::UsageRecord& record);
 void WriteUsageVerbose(TabWriter& table, const moby::buildkit::v1::UsageRecord& record);
-void WriteUsageJson(GoJsonWriter& json, const moby::buildkit::v1::UsageRecord& record);
 
 }  // namespace bk::client

@@ -1,9 +1,9 @@
-#include "base/go_json.h"
 #include "base/go_parse.h"
 #include "base/platform.h"
 #include "base/tab_writer.h"
 #include "base/units.h"
 #include "client/cli/connect.h"
+#include "client/cli/print_values.h"
 #include "client/cli/text_format.h"
 #include "client/cli/verbs.h"
 #include "client/progress/terminal.h"
@@ -65,95 +65,6 @@ void WriteVerbose(TabWriter& table, const WorkerRecord& worker) {
   table.Write("\n");
 }
 
-// One object of JSON, field by field; empty lists are [] or null as the reference has them.
-class Json : public GoJsonWriter {
- public:
-  void Text(const char* key, const std::string& value) { Key(key), String(value); }
-  void Number(const char* key, int64_t value) { Key(key), Int(value); }
-  void Truth(const char* key, bool value) { Key(key), Bool(value); }
-  void TextMap(const char* key, const Map& map) {
-    Key(key);
-    if (map.empty()) return Null();
-    BeginObject();
-    for (const auto& [name, value] : Sorted(map)) Text(name.c_str(), value);
-    EndObject();
-  }
-};
-
-void WriteJson(Json& w, const pb::Platform& p) {
-  w.BeginObject();
-  w.Text("architecture", p.architecture());
-  w.Text("os", p.os());
-  if (!p.osversion().empty()) w.Text("os.version", p.osversion());
-  if (!p.variant().empty()) w.Text("variant", p.variant());
-  w.EndObject();
-}
-
-void WriteJson(Json& w, const GCPolicy& policy) {
-  w.BeginObject();
-  w.Truth("all", policy.all());
-  w.Key("filter");
-  if (policy.filters().empty()) {
-    w.Null();
-  } else {
-    w.BeginArray();
-    for (const std::string& filter : policy.filters()) w.String(filter);
-    w.EndArray();
-  }
-  w.Number("keepDuration", policy.keepduration());
-  w.Number("reservedSpace", policy.reservedspace());
-  w.Number("maxUsedSpace", policy.maxusedspace());
-  w.Number("minFreeSpace", policy.minfreespace());
-  w.EndObject();
-}
-
-void WriteJson(Json& w, const CDIDevice& device) {
-  w.BeginObject();
-  w.Text("name", device.name());
-  w.Truth("autoAllow", device.autoallow());
-  w.TextMap("annotations", device.annotations());
-  w.Truth("onDemand", device.ondemand());
-  w.EndObject();
-}
-
-void WriteJson(Json& w, const WorkerRecord& worker) {
-  auto list = [&](const char* key, const auto& items) {
-    w.Key(key);
-    w.BeginArray();
-    for (const auto& item : items) WriteJson(w, item);
-    w.EndArray();
-  };
-  w.BeginObject();
-  w.Text("id", worker.id());
-  w.TextMap("labels", worker.labels());
-  list("platforms", worker.platforms());
-  list("gcPolicy", worker.gcpolicy());
-  const auto& version = worker.buildkitversion();
-  w.Key("buildkitVersion");
-  w.BeginObject();
-  w.Text("package", version.package());
-  w.Text("version", version.version());
-  w.Text("revision", version.revision());
-  if (!version.dockerfileversion().empty()) w.Text("dockerfileVersion", version.dockerfileversion());
-  w.EndObject();
-  if (worker.cdidevices().empty()) {
-    w.Key("cdiDevices");
-    w.Null();
-  } else {
-    list("cdiDevices", worker.cdidevices());
-  }
-  w.EndObject();
-}
-
-std::string JsonText(const moby::buildkit::v1::ListWorkersResponse& response) {
-  if (response.record().empty()) return "null\n";
-  Json w;
-  w.BeginArray();
-  for (const WorkerRecord& worker : response.record()) WriteJson(w, worker);
-  w.EndArray();
-  return WithoutHtmlEscapes(w.text()) + "\n";
-}
-
 absl::Status Run(const CancelToken& cancel, const flags::Values& values) {
   BK_TRY(auto connection, Connect(cancel, values));
   moby::buildkit::v1::ListWorkersRequest request;
@@ -162,7 +73,12 @@ absl::Status Run(const CancelToken& cancel, const flags::Values& values) {
   CallContext context(cancel);
   absl::Status status = connection->FromCall(moby::buildkit::v1::Control::NewStub(connection->channel())->ListWorkers(context.get(), request, &response));
   BK_RETURN_IF_ERROR(AnnotateCall(status, "failed to list workers"));
-  BK_TRY(bool as_json, WantsJson(values));
+  BK_TRY(auto format, ReadFormat(values));
+  if (format) {
+    std::vector<go_template::Value> items;
+    for (const WorkerRecord& worker : response.record()) items.push_back(WorkerValue(worker));
+    return PrintValue(*format, go_template::Value::Slice("[]*client.WorkerInfo", std::move(items), response.record().empty()));
+  }
   TabWriter table;
   bool verbose = values.Bool("verbose");
   if (!verbose) table.Write("ID\tPLATFORMS\n");
@@ -173,7 +89,7 @@ absl::Status Run(const CancelToken& cancel, const flags::Values& values) {
       table.Write(StrCat(worker.id(), "\t", Platforms(worker), "\n"));
     }
   }
-  Print(stdout, as_json ? JsonText(response) : table.Flush());
+  Print(stdout, table.Flush());
   return absl::OkStatus();
 }
 
@@ -184,7 +100,7 @@ flags::Command MakeWorkers(const CancelToken& cancel) {
   command.flags = {
       {"filter", flags::Kind::kStrings, "containerd-style filter string slice", {"f"}},
       {"verbose", flags::Kind::kBool, "Verbose output", {"v"}},
-      {"format", flags::Kind::kString, "Format the output using the given Go template, e.g, '{{json .}}'"},
+      {"format", flags::Kind::kString, kFormatUsage},
   };
   command.action = [cancel](const flags::Values& values) { return Run(cancel, values); };
   return command;

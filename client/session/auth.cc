@@ -36,8 +36,8 @@ std::string TokenNote(const api::FetchTokenRequest& request) {
 
 class Auth : public api::Auth::CallbackService {
  public:
-  Auth(DockerConfig config, std::string directory, std::function<void(const std::string&)> note)
-      : config_(std::move(config)), authority_(std::move(directory)), note_(std::move(note)) {}
+  Auth(DockerConfig config, std::string directory, std::map<std::string, TlsOptions> tls, std::function<void(const std::string&)> note)
+      : config_(std::move(config)), authority_(std::move(directory)), tls_(std::move(tls)), note_(std::move(note)) {}
 
   grpc::ServerUnaryReactor* Credentials(grpc::CallbackServerContext* context, const api::CredentialsRequest* request,
                                         api::CredentialsResponse* response) override {
@@ -59,7 +59,8 @@ class Auth : public api::Auth::CallbackService {
           Token token{found.registry_token, 0, 0};
           if (token.text.empty()) {
             if (!found.Secret().empty()) Note(TokenNote(request));
-            TokenRequest asked{request.realm(), request.service(), {request.scopes().begin(), request.scopes().end()}};
+            auto tls = tls_.find(request.host());
+            TokenRequest asked{request.realm(), request.service(), {request.scopes().begin(), request.scopes().end()}, tls == tls_.end() ? TlsOptions() : tls->second};
             BK_ASSIGN(token, client::FetchToken(cancel, asked, found));
           }
           out.set_token(token.text);
@@ -117,6 +118,7 @@ class Auth : public api::Auth::CallbackService {
 
   const DockerConfig config_;
   const TokenAuthority authority_;
+  const std::map<std::string, TlsOptions> tls_;
   const std::function<void(const std::string&)> note_;
   std::mutex asking_;
   std::map<std::string, Cached> cache_;  // under asking_
@@ -126,8 +128,8 @@ class Auth : public api::Auth::CallbackService {
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakeAuth(DockerConfig config, std::string directory, std::function<void(const std::string&)> note) {
-  return std::make_unique<Auth>(std::move(config), std::move(directory), std::move(note));
+std::unique_ptr<grpc::Service> MakeAuth(DockerConfig config, std::string directory, std::map<std::string, TlsOptions> tls, std::function<void(const std::string&)> note) {
+  return std::make_unique<Auth>(std::move(config), std::move(directory), std::move(tls), std::move(note));
 }
 
 }  // namespace bk::client

@@ -5,6 +5,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/curl_tls/tls.h"
 #include "base/digest.h"
 #include "base/go_url.h"
 
@@ -52,7 +53,7 @@ size_t Collect(char* data, size_t, size_t size, void* out) {
 int Abort(void* token, curl_off_t, curl_off_t, curl_off_t, curl_off_t) { return static_cast<const CancelToken*>(token)->cancelled() ? 1 : 0; }
 
 // GET, or POST when there is a form.
-absl::StatusOr<Answer> Request(const CancelToken& cancel, const std::string& url, const std::string* form, const Credentials& basic) {
+absl::StatusOr<Answer> Request(const CancelToken& cancel, const std::string& url, const std::string* form, const Credentials& basic, const TlsOptions& tls) {
   static const bool ready = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
   (void)ready;
   std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> curl(curl_easy_init(), &curl_easy_cleanup);
@@ -73,6 +74,7 @@ absl::StatusOr<Answer> Request(const CancelToken& cancel, const std::string& url
   curl_easy_setopt(curl.get(), CURLOPT_XFERINFOFUNCTION, &Abort);
   curl_easy_setopt(curl.get(), CURLOPT_XFERINFODATA, const_cast<CancelToken*>(&cancel));
   curl_easy_setopt(curl.get(), CURLOPT_NOPROGRESS, 0L);
+  BK_RETURN_IF_ERROR(SetTls(curl.get(), tls));
   if (form != nullptr) {
     curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDSIZE, static_cast<long>(form->size()));
     curl_easy_setopt(curl.get(), CURLOPT_COPYPOSTFIELDS, form->c_str());
@@ -120,7 +122,7 @@ absl::StatusOr<Token> Get(const CancelToken& cancel, const TokenRequest& request
   if (!request.service.empty()) query["service"].push_back(request.service);
   for (const std::string& scope : request.scopes) query["scope"].push_back(scope);
   url.raw_query = EncodeQuery(query);
-  BK_TRY(Answer answer, Request(cancel, url.str(), nullptr, credentials));
+  BK_TRY(Answer answer, Request(cancel, url.str(), nullptr, credentials, request.tls));
   if (!answer.ok()) return answer.Unexpected();
   return ParseToken(answer, {"access_token", "token"});
 }
@@ -145,7 +147,7 @@ std::string OAuthForm(const TokenRequest& request, const Credentials& credential
 
 absl::StatusOr<Token> Post(const CancelToken& cancel, const TokenRequest& request, const Credentials& credentials) {
   std::string form = OAuthForm(request, credentials);
-  BK_TRY(Answer answer, Request(cancel, request.realm, &form, Credentials()));
+  BK_TRY(Answer answer, Request(cancel, request.realm, &form, Credentials(), request.tls));
   if (answer.ok()) return ParseToken(answer, {"access_token"});
   // Servers that do not know the form answer in these ways.
   bool unknown_form = answer.status == 404 || answer.status == 401 || (answer.status == 405 && !credentials.User().empty());

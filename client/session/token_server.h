@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/cancel.h"
+#include "base/curl_tls/options.h"
 #include "client/session/docker_config.h"
 
 namespace bk::client {
@@ -16,6 +17,7 @@ struct TokenRequest {
   std::string realm;  // URL
   std::string service;
   std::vector<std::string> scopes;
+  TlsOptions tls;
 };
 
 struct Token {

@@ -9,13 +9,13 @@
 #include <chrono>
 #include <cstring>
 
+#include "base/curl_tls/tls.h"
 #include "base/go_url.h"
 #include "base/log.h"
 #include "base/unicode.h"
 #include "base/version.h"
 #include "daemon/registry/connection_pool.h"
 #include "daemon/registry/redirect.h"
-#include "daemon/registry/tls.h"
 
 namespace bk::registry {
 namespace {

@@ -12,18 +12,10 @@
 #include <string>
 #include <vector>
 
+#include "base/curl_tls/options.h"
 #include "base/cancel.h"
 
 namespace bk::registry {
-
-struct TlsOptions {
-  bool insecure = false;              // certificates are not checked
-  std::vector<std::string> ca_files;  // beside the host's bundle
-  struct KeyPair {
-    std::string key_file, cert_file;
-  };
-  std::vector<KeyPair> key_pairs;  // of the client; the one that the server's authorities issued is shown
-};
 
 struct HttpResponse {
   int status = 0;

@@ -31,11 +31,11 @@ Json ListOrNull(const List& list) {
 }
 
 Json ShowSsh(const client::SshAgent& agent) { return Json::array({{{"ID", agent.id}, {"Paths", agent.paths.has_value() ? Json(*agent.paths) : Json()}, {"Raw", agent.raw}}}); }
-Json ShowTls(const std::map<std::string, client::RegistryTls>& hosts) {
+Json ShowTls(const std::map<std::string, TlsOptions>& hosts) {
   Json out = Json::object();
   for (const auto& [host, tls] : hosts) {
     Json pairs = Json::array();
-    for (const auto& [key, certificate] : tls.key_pairs) pairs.push_back({{"Certificate", certificate}, {"Key", key}});
+    for (const auto& pair : tls.key_pairs) pairs.push_back({{"Certificate", pair.cert_file}, {"Key", pair.key_file}});
     out[host] = {{"Insecure", tls.insecure}, {"KeyPairs", ListOrNull(pairs)}, {"RootCAs", ListOrNull(tls.ca_files)}};
   }
   return out;

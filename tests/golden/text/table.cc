@@ -9,6 +9,7 @@ constexpr Suite kSuites[] = {
     {"text/flagparse", &text::RunFlagParse},
     {"text/flags", &text::RunFlags, &text::IsFlagsCase, &text::NoteFlagsFiles},
     {"text/output", &text::RunOutput},
+    {"text/template", &text::RunOutput},
     {"text/env", &text::RunEnv, &text::IsEnvCase},
     {"text/giturl", &text::RunGitUrl},
     {"text/httpurl", &text::RunHttpUrl},

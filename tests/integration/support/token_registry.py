@@ -9,7 +9,9 @@ from . import image
 
 
 class TokenRegistry:
-    def __init__(self, name, password):
+    """`tokens`: the URL of another one's token server, in place of its own; `tls`: an ssl.SSLContext."""
+
+    def __init__(self, name, password, tokens="", tls=None):
         self.content, self.top = image.blobs()
         self.credentials = f"{name}:{password}" if name else ""
         self.scopes, self.requests = [], []
@@ -45,7 +47,7 @@ class TokenRegistry:
                     repository = "/".join(url.path.split("/")[2:-2])
                     scope = f',scope="repository:{repository}:pull"' if repository else ""
                     return self.answer(401, b'{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}',
-                                       WWW_Authenticate=f'Bearer realm="http://{registry.host}/token",service="tests"{scope}', Content_Type="application/json")
+                                       WWW_Authenticate=f'Bearer realm="{registry.tokens}",service="tests"{scope}', Content_Type="application/json")
                 reference = url.path.rpartition("/")[2]
                 digest = registry.top["digest"] if reference == "latest" else reference
                 data = registry.content.get(digest)
@@ -63,6 +65,9 @@ class TokenRegistry:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.host = f"127.0.0.1:{self.server.server_address[1]}"
+        self.tokens = tokens or f"{'https' if tls else 'http'}://{self.host}/token"
+        if tls:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
 
     def __enter__(self):
         threading.Thread(target=self.server.serve_forever, daemon=True).start()

@@ -1,4 +1,5 @@
 #include "client/cli/history_print.h"
+#include "client/cli/message_value.h"
 
 #include <doctest/doctest.h>
 
@@ -28,10 +29,9 @@ api::BuildHistoryEvent Event() {
 }  // namespace
 
 TEST_CASE("an event in JSON has the fields and the order of the reference") {  // CTL-056
-  CHECK(HistoryJson(Event()) ==
+  CHECK(bk::go_template::JsonOf(MessageValue(Event())) ==
         R"({"type":1,"record":{"Ref":"r","CreatedAt":{"seconds":5},"Result":{"Attestations":[{"size":7}],"Results":{"10":{"digest":"sha256:10"},"9":{"digest":"sha256:9"}}},)"
-        R"("Results":{"linux/arm64":{"ResultDeprecated":{"media_type":"type","annotations":{"a\"":"<b>"}}}},"numCachedSteps":1,"numTotalSteps":2,"numWarnings":3}})"
-        "\n");
+        R"("Results":{"linux/arm64":{"ResultDeprecated":{"media_type":"type","annotations":{"a\"":"<b>"}}}},"numCachedSteps":1,"numTotalSteps":2,"numWarnings":3}})");
 }
 
 TEST_CASE("the lines of the monitor") {  // CTL-052

@@ -1,4 +1,4 @@
-#include "daemon/registry/tls.h"
+#include "base/curl_tls/tls.h"
 
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
@@ -6,7 +6,7 @@
 
 #include "base/os/file.h"
 
-namespace bk::registry {
+namespace bk {
 namespace {
 
 constexpr char kSystemBundle[] = "/etc/ssl/certs/ca-certificates.crt";
@@ -89,4 +89,4 @@ absl::Status SetTls(CURL* easy, const TlsOptions& tls) {
   return absl::OkStatus();
 }
 
-}  // namespace bk::registry
+}  // namespace bk
