@@ -11,6 +11,7 @@
 #include <map>
 
 #include "base/os/file.h"
+#include "client/session/ssh_wire.h"
 #include "proto/wire/server_call.h"
 #include "session/ssh.grpc.pb.h"
 
@@ -23,7 +24,6 @@ using moby::sshforward::v1::CheckAgentResponse;
 
 constexpr char kIdHeader[] = "buildkit.ssh.id";
 constexpr uint64_t kMaxKeyBytes = 100 << 10;
-constexpr uint32_t kMaxMessage = 256 << 10;  // as OpenSSH
 constexpr std::string_view kRefusal("\0\0\0\1\5", 5);
 
 enum Request : unsigned char { kIdentities1 = 1, kIdentities = 11, kSign = 13, kExtension = 27 };
@@ -44,39 +44,56 @@ std::string Joined(const std::vector<std::string>& paths) {
   return out;
 }
 
-// A socket; files are told apart by what they hold.
-absl::Status CheckSocket(const std::string& path) {
+// A source with what its paths hold: the keys of files, or else one socket.
+struct Agent {
+  std::string socket;
+  SshKeyring keys;
+  bool raw = false;
+};
+
+absl::Status Read(const std::string& path, Agent& agent) {
+  if (!agent.socket.empty()) return InvalidArgument("only single socket allowed");
   struct stat st;
   if (stat(path.c_str(), &st) != 0) return ErrnoError(errno, "stat " + path);
-  if (S_ISSOCK(st.st_mode)) return absl::OkStatus();
+  if (S_ISSOCK(st.st_mode)) {
+    agent.socket = path;
+    return absl::OkStatus();
+  }
+  if (agent.raw) return InvalidArgument("raw mode only supported with socket paths");
   auto text = os::ReadFile(path, kMaxKeyBytes);
-  if (!text.ok() || text->find("-----BEGIN ") == std::string::npos) return InvalidArgument("failed to parse ", path, ": ssh: no key found");
-  return Unimplemented("keys in files are not built yet: ", Quote(path), " (add it to ssh-agent and name its socket)");
+  if (!text.ok()) return Annotate(text.status(), "failed to read " + path);
+  auto key = SshKey::Parse(*text);
+  if (!key.ok()) return Annotate(key.status(), "failed to parse " + path);
+  agent.keys.Add(*std::move(key));
+  return absl::OkStatus();
 }
 
-// Fills in the user's own agent, and sees whether all of it is there.
-absl::Status Complete(SshAgentSource& source) {
-  if (source.paths.empty() || source.paths[0].empty()) {
+// Fills in the user's own agent, and reads what is named.
+absl::StatusOr<Agent> Open(SshAgentSource& source) {
+  Agent agent;
+  agent.raw = source.raw;
+  if (source.raw && source.paths.size() != 1) return InvalidArgument("raw mode must supply exactly one path");
+  if (source.paths.empty() || (source.paths.size() == 1 && source.paths[0].empty())) {
     const char* own = std::getenv("SSH_AUTH_SOCK");
-    source.paths.clear();
-    if (own == nullptr || *own == '\0') return InvalidArgument("invalid empty ssh agent socket: make sure SSH_AUTH_SOCK is set");
-    source.paths = {own};
+    source.paths = {own == nullptr ? "" : own};
   }
+  if (source.paths[0].empty()) return InvalidArgument("invalid empty ssh agent socket: make sure SSH_AUTH_SOCK is set");
   absl::Status status;
   for (const std::string& path : source.paths) {
-    if (status.ok()) status = CheckSocket(path);
+    if (status.ok()) status = Read(path, agent);
   }
-  if (status.ok() && source.paths.size() != 1) status = InvalidArgument("only single socket allowed");
-  return Annotate(status, StrCat("failed to convert agent config for ID: ", Quote(source.id)));
+  if (status.ok() && !agent.socket.empty() && !agent.keys.empty()) status = InvalidArgument("invalid combination of keys and sockets");
+  if (!status.ok()) return Annotate(status, StrCat("failed to convert agent config for ID: ", Quote(source.id)));
+  return agent;
 }
 
 class SshAgents : public moby::sshforward::v1::SSH::CallbackService {
  public:
-  explicit SshAgents(std::map<std::string, SshAgentSource> sources) : sources_(std::move(sources)) {}
+  explicit SshAgents(std::map<std::string, Agent> agents) : agents_(std::move(agents)) {}
 
   grpc::ServerUnaryReactor* CheckAgent(grpc::CallbackServerContext* context, const CheckAgentRequest* request, CheckAgentResponse*) override {
     std::string id = request->id().empty() ? "default" : request->id();
-    return wire::Answer(context, sources_.contains(id) ? absl::OkStatus() : NotFound("unset ssh forward key ", id));
+    return wire::Answer(context, agents_.contains(id) ? absl::OkStatus() : Unknown("unset ssh forward key ", id));
   }
 
   grpc::ServerBidiReactor<BytesMessage, BytesMessage>* ForwardAgent(grpc::CallbackServerContext* context) override {
@@ -84,15 +101,33 @@ class SshAgents : public moby::sshforward::v1::SSH::CallbackService {
     auto header = context->client_metadata().find(kIdHeader);
     if (header != context->client_metadata().end() && !header->second.empty()) id.assign(header->second.data(), header->second.size());
     return wire::RunBidi<BytesMessage, BytesMessage>(tasks_, [this, id](const CancelToken& cancel, Stream& stream) -> absl::Status {
-      auto source = sources_.find(id);
-      if (source == sources_.end()) return NotFound("unset ssh forward key ", id);
-      BK_TRY(os::UniqueFd fd, Connect(source->second.paths[0]));
-      return Join(cancel, stream, fd.get(), source->second.raw);
+      auto agent = agents_.find(id);
+      if (agent == agents_.end()) return Unknown("unset ssh forward key ", id);
+      if (agent->second.socket.empty()) return Serve(agent->second.keys, stream);
+      BK_TRY(os::UniqueFd fd, Connect(agent->second.socket));
+      return Join(cancel, stream, fd.get(), agent->second.raw);
     });
   }
 
  private:
   using Stream = wire::BidiStream<BytesMessage, BytesMessage>;
+
+  static absl::Status Serve(const SshKeyring& keys, Stream& stream) {
+    AgentMessages messages;
+    BytesMessage message;
+    while (stream.Read(message)) {
+      messages.Add(message.data());
+      std::string request;
+      while (true) {
+        BK_TRY(bool whole, messages.Next(request));
+        if (!whole) break;
+        BytesMessage answer;
+        answer.set_data(SshText(keys.Answer(request)));
+        BK_RETURN_IF_ERROR(stream.Write(answer));
+      }
+    }
+    return absl::OkStatus();
+  }
 
   static absl::Status Join(const CancelToken& cancel, Stream& stream, int fd, bool raw) {
     CancelCallback stop(cancel, [fd] { shutdown(fd, SHUT_RDWR); });
@@ -125,39 +160,35 @@ class SshAgents : public moby::sshforward::v1::SSH::CallbackService {
     return status;
   }
 
-  const std::map<std::string, SshAgentSource> sources_;
+  const std::map<std::string, Agent> agents_;
   TaskGroup tasks_;
 };
 
 }  // namespace
 
 absl::StatusOr<std::string> AgentFilter::Pass(std::string_view bytes) {
-  pending_.append(bytes);
-  std::string out;
-  while (pending_.size() >= 5) {
-    auto byte = [&](size_t i) { return static_cast<uint32_t>(static_cast<unsigned char>(pending_[i])); };
-    uint32_t size = byte(0) << 24 | byte(1) << 16 | byte(2) << 8 | byte(3);
-    if (size == 0 || size > kMaxMessage) return InvalidArgument("bad message to an ssh agent");
-    if (pending_.size() < size + 4) break;
-    auto type = static_cast<unsigned char>(pending_[4]);
+  messages_.Add(bytes);
+  std::string out, message;
+  while (true) {
+    BK_TRY(bool whole, messages_.Next(message));
+    if (!whole) return out;
+    auto type = static_cast<unsigned char>(message[0]);
     if (type == kIdentities || type == kSign || type == kExtension || type == kIdentities1) {
-      out.append(pending_, 0, size + 4);
+      out += SshText(message);
     } else {
       refused_++;
     }
-    pending_.erase(0, size + 4);
   }
-  return out;
 }
 
 absl::StatusOr<std::unique_ptr<grpc::Service>> MakeSshAgents(const std::vector<SshAgentSource>& sources) {
-  std::map<std::string, SshAgentSource> by_id;
+  std::map<std::string, Agent> by_id;
   for (SshAgentSource source : sources) {
     if (source.id.empty()) source.id = "default";
     if (by_id.contains(source.id)) return InvalidArgument("duplicate agent ID ", Quote(source.id));
-    absl::Status status = Complete(source);
-    if (!status.ok()) return Annotate(status, StrCat("failed to convert agent config {", source.id, " [", Joined(source.paths), "] ", source.raw, "}"));
-    by_id[source.id] = source;
+    auto agent = Open(source);
+    if (!agent.ok()) return Annotate(agent.status(), StrCat("failed to convert agent config {", source.id, " [", Joined(source.paths), "] ", source.raw, "}"));
+    by_id[source.id] = *std::move(agent);
   }
   return std::make_unique<SshAgents>(std::move(by_id));
 }

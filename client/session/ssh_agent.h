@@ -12,6 +12,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include "base/status.h"
+#include "client/session/ssh_keyring.h"
 
 namespace bk::client {
 
@@ -19,11 +20,11 @@ inline constexpr char kSshName[] = "moby.sshforward.v1.SSH";
 
 struct SshAgentSource {
   std::string id;                  // "": "default"
-  std::vector<std::string> paths;  // one socket; none: $SSH_AUTH_SOCK
+  std::vector<std::string> paths;  // private keys, or one socket; none: $SSH_AUTH_SOCK
   bool raw = false;                // whatever listens there: nothing is looked into
 };
 
-// InvalidArgument for a doubled id and no socket, NotFound for what is not there, Unimplemented for files with keys.
+// InvalidArgument for a doubled id, no socket, and files that hold no key, NotFound for what is not there.
 absl::StatusOr<std::unique_ptr<grpc::Service>> MakeSshAgents(const std::vector<SshAgentSource>& sources);
 
 // Cuts a stream of requests to an agent into messages and keeps those that would change it.
@@ -35,7 +36,7 @@ class AgentFilter {
   int TakeRefused() { return std::exchange(refused_, 0); }
 
  private:
-  std::string pending_;
+  AgentMessages messages_;
   int refused_ = 0;
 };
 

@@ -11,11 +11,11 @@ from support.git_server import GitServer
 
 class Ssh(Case):
     def context(self, daemon, *lines):
-        """A context with ssh-add and what it is linked with below tree/."""
+        """A context with ssh-add and ssh-keygen and what they are linked with below tree/."""
         directory = daemon.context({"Dockerfile": f"FROM {self.base}\nCOPY tree /\n" + "".join(line + "\n" for line in lines)})
-        program = shutil.which("ssh-add")
-        linked = re.findall(r"(/\S+) \(0x", subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout)
-        for path in [program, *linked]:
+        programs = [shutil.which("ssh-add"), shutil.which("ssh-keygen")]
+        linked = re.findall(r"(/\S+) \(0x", subprocess.run(["ldd", *programs], check=True, capture_output=True, text=True).stdout)
+        for path in {*programs, *linked}:
             target = os.path.join(directory, "tree", path.lstrip("/"))
             os.makedirs(os.path.dirname(target), exist_ok=True)
             shutil.copy(path, target)
@@ -34,6 +34,28 @@ class Ssh(Case):
                     "RUN --mount=type=ssh ! ssh-add -D",  # what is held cannot be changed
                     "RUN test -z \"$SSH_AUTH_SOCK\" && test ! -e /run/buildkit")
                 daemon.build(context, extra=["--ssh", "default=" + agent, "--ssh", "other=" + agent])
+
+    def test_keys_in_files(self):
+        """CTL-025: keys in files make an agent that signs, of every kind and format, and cannot be changed."""
+        kinds = [("rsa", "-t", "rsa", "-b", "2048"), ("pem", "-t", "rsa", "-b", "2048", "-m", "PEM"), ("ec", "-t", "ecdsa"), ("ed", "-t", "ed25519")]
+        for user in self.both_users():
+            with Daemon(user=user) as daemon:
+                directory = os.path.dirname(daemon.out("keys"))
+                keys = {name: os.path.join(directory, name) for name, *_ in kinds}
+                for name, *arguments in kinds:
+                    daemon.run(["ssh-keygen", "-q", "-N", "", "-f", keys[name], *arguments])
+                context = self.context(
+                    daemon, "RUN --mount=type=ssh ssh-add -l > /list; cat /list; test $(wc -l < /list) = 4 && grep -q ED25519 /list && grep -q ECDSA /list",
+                    "RUN --mount=type=ssh ! ssh-add -D && ssh-add -l | grep -q ED25519", "COPY *.pub /keys/",
+                    # Signs by the agent and checks the signature.
+                    *[f"RUN --mount=type=ssh ssh-keygen -Y sign -n test -f /keys/{name}.pub < /list > /sig && ssh-keygen -Y check-novalidate -n test -s /sig < /list" for name in keys])
+                for key in keys.values():
+                    shutil.copy(key + ".pub", context)
+                subprocess.run(["chmod", "-R", "a+rX", context], check=True)
+                daemon.build(context, extra=["--ssh", "default=" + ",".join(keys.values())])
+                daemon.run(["ssh-keygen", "-q", "-N", "secret", "-t", "ed25519", "-f", os.path.join(directory, "locked")])
+                refused = daemon.build(context, check=False, extra=["--ssh", "default=" + os.path.join(directory, "locked")])
+                self.assertIn("ssh: this private key is passphrase protected", refused.err)
 
     def test_agents_that_are_not_forwarded(self):
         for user in self.both_users():
