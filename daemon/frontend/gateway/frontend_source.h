@@ -19,7 +19,8 @@ struct FrontendSource {
   std::map<std::string, std::string> labels;
 };
 
-// InvalidArgument or what the registry says. Named contexts: docker-image, oci-layout, local, input.
+// InvalidArgument or what the registry says. Named contexts, as in Dockerfiles: docker-image, oci-layout, git, http(s), local
+// (without what its .dockerignore names), input (with its image's configuration, if that came along).
 absl::StatusOr<FrontendSource> FindFrontend(const CancelToken& cancel, Bridge& bridge, const std::string& source, const std::map<std::string, std::string>& opts, const Inputs& inputs);
 
 }  // namespace bk::frontend::gateway

@@ -52,7 +52,7 @@ llb::State BuildContext::Download(llb::Graph& graph) const {
   return llb::State::Scratch(graph).File({llb::CopyStep(file, std::move(unpack), std::nullopt)}, {});
 }
 
-llb::State BuildContext::Remote(llb::Graph& graph) const { return options_.context_git ? GitContextState(graph, *options_.context_git) : Download(graph); }
+llb::State BuildContext::Remote(llb::Graph& graph) const { return options_.context_git ? frontend::GitContextState(graph, *options_.context_git) : Download(graph); }
 
 llb::State BuildContext::WithinSubdir(const llb::State& context) const {
   if (!options_.context_subdir) return context;

@@ -4,9 +4,10 @@
 #include "base/path.h"
 #include "daemon/frontend/dockerfile/convert/checks.h"
 #include "daemon/frontend/dockerfile/convert/conversion.h"
-#include "daemon/frontend/dockerfile/convert/git_source.h"
+#include "daemon/frontend/git_source.h"
 #include "daemon/frontend/dockerfile/convert/os_path.h"
 #include "daemon/frontend/dockerfile/convert/remote_source.h"
+#include "daemon/frontend/without_credentials.h"
 
 namespace bk::dockerfile {
 namespace {
@@ -185,12 +186,12 @@ absl::Status CopyDispatcher::AddGit(GitContext git) {
   git.keep_git_dir = keep_git_dir_;
   git.checksum = git_checksum_;
   git.mtime.clear();
-  AddStep(GitState(c_.graph, git, step_name_), BaseCopy("/"));
+  AddStep(frontend::GitState(c_.graph, git, step_name_), BaseCopy("/"));
   return absl::OkStatus();
 }
 
 absl::Status CopyDispatcher::AddSource(const std::string& source) {
-  BK_TRY(std::optional<GitRequest> git, ParseGitRequest(source));
+  BK_TRY(std::optional<frontend::GitRequest> git, frontend::ParseGitRequest(source));
   if (git && !git->git.indistinguishable_from_local) return AddGit(std::move(git->git));
   return IsHttpSource(source) ? AddHttp(source) : AddLocal(source);
 }
@@ -255,11 +256,11 @@ absl::Status CopyDispatcher::Dispatch() {
   BK_RETURN_IF_ERROR(CheckChecksum());
   keep_git_dir_ = copy_.keep_git_dir;
   git_checksum_ = copy_.checksum;
-  std::string shown = WithoutCredentials(ShownCommand(c_.lex, command_.instruction.code, EnvVariables(stage_.state->env())));
+  std::string shown = frontend::WithoutCredentials(ShownCommand(c_.lex, command_.instruction.code, EnvVariables(stage_.state->env())));
   step_name_ = StepName(shown);
   std::string message = HistoryStart();
   for (const std::string& source : copy_.sources) {
-    message += " " + WithoutCredentials(source);
+    message += " " + frontend::WithoutCredentials(source);
     BK_RETURN_IF_ERROR(AddSource(source));
   }
   for (const InlineFile& file : copy_.contents) {

@@ -87,13 +87,13 @@ class TimeStage {
       }
       return llb::Source(c_.graph, source, std::move(attrs), {});
     }
-    BK_TRY(std::optional<GitRequest> git, ParseGitRequest(source));
+    BK_TRY(std::optional<frontend::GitRequest> git, frontend::ParseGitRequest(source));
     if (!git || git->git.indistinguishable_from_local) return InvalidArgument("SOURCE_DATE_EPOCH stage source must be a single HTTP(S) or Git ADD");
     if (add.keep_git_dir.value_or(false)) git->git.keep_git_dir = true;
     if (!add.checksum.empty()) BK_ASSIGN(git->git.checksum, Expand(add.checksum));
     git->git.mtime.clear();
     git->git.fetch_by_commit = false;
-    return GitState(c_.graph, git->git, "");
+    return frontend::GitState(c_.graph, git->git, "");
   }
 
   Conversion& c_;

@@ -7,6 +7,7 @@
 #include "base/unicode.h"
 #include "daemon/frontend/dockerfile/convert/conversion.h"
 #include "daemon/frontend/dockerfile/convert/remote_source.h"
+#include "daemon/frontend/without_credentials.h"
 
 namespace bk::dockerfile {
 namespace {
@@ -43,7 +44,9 @@ absl::StatusOr<bool> LoadImage(Conversion& c, StageState& stage, const NamedCont
   BK_TRY(auto answer, c.input.context->bridge().ResolveImageConfig(c.input.context->cancel(), parsed.WithDefaultTag().str(), resolve));
   if (size_t scheme = answer.ref.find("://"); scheme != std::string::npos) {
     NamedContext other = context;
-    other.input = StrCat(answer.ref.substr(0, scheme), ":", answer.ref.substr(scheme + 3));
+    // Contexts are called KIND:NAME, but for URLs.
+    bool is_url = answer.ref.starts_with("http") || answer.ref.starts_with("git:");
+    other.input = is_url ? answer.ref : StrCat(answer.ref.substr(0, scheme), ":", answer.ref.substr(scheme + 3));
     return Load(c, stage, other, platform, replacements + 1);
   }
   BK_TRY(ImageConfig image, ParseImageConfig(answer.config));
@@ -133,7 +136,7 @@ absl::StatusOr<bool> LoadDirectory(Conversion& c, StageState& stage, const Named
 absl::StatusOr<bool> LoadDownload(Conversion& c, StageState& stage, const NamedContext& context) {
   llb::OpOptions options;
   options.caps.insert("source.http");
-  options.Name(StrCat("[context ", context.shown_name, "] ", WithoutCredentials(context.input)));
+  options.Name(StrCat("[context ", context.shown_name, "] ", frontend::WithoutCredentials(context.input)));
   stage.state = llb::Source(c.graph, context.input, {{"http.filename", "context"}}, std::move(options));
   return false;
 }
@@ -150,10 +153,10 @@ absl::StatusOr<bool> Load(Conversion& c, StageState& stage, const NamedContext& 
   if (kind == "input") return LoadInput(c, stage, context, rest);
   bool git_only = kind == "git" || kind.starts_with("git@");
   if (git_only || kind == "http" || kind == "https") {
-    BK_TRY(std::optional<GitRequest> git, ParseGitRequest(context.input));
+    BK_TRY(std::optional<frontend::GitRequest> git, frontend::ParseGitRequest(context.input));
     if (!git && git_only) return InvalidArgument("invalid git context ", context.input);
     if (!git) return LoadDownload(c, stage, context);
-    stage.state = GitContextState(c.graph, *git);
+    stage.state = frontend::GitContextState(c.graph, *git);
     return false;
   }
   return InvalidArgument("unsupported context source ", kind, " for ", context.shown_name);

@@ -234,8 +234,8 @@ absl::StatusOr<T> Labelled(absl::StatusOr<T> value, std::string_view what) {
   return value.ok() ? std::move(value) : Annotate(value.status(), what);
 }
 
-absl::StatusOr<std::optional<GitRequest>> GitContextOf(const Opts& opts) {
-  BK_TRY(std::optional<GitRequest> request, ParseGitRequest(ContextOf(opts)));
+absl::StatusOr<std::optional<frontend::GitRequest>> GitContextOf(const Opts& opts) {
+  BK_TRY(std::optional<frontend::GitRequest> request, frontend::ParseGitRequest(ContextOf(opts)));
   if (!request) return request;
   auto keep = ParseBool(Get(opts, "build-arg:BUILDKIT_CONTEXT_KEEP_GIT_DIR"));
   if (keep.ok() && *keep) request->git.keep_git_dir = true;

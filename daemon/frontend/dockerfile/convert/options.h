@@ -12,7 +12,7 @@
 #include "base/platform.h"
 #include "base/status.h"
 #include "daemon/frontend/bridge.h"
-#include "daemon/frontend/dockerfile/convert/git_source.h"
+#include "daemon/frontend/git_source.h"
 #include "daemon/frontend/dockerfile/lint/linter.h"
 #include "llb/ops.pb.h"
 
@@ -37,7 +37,7 @@ struct BuildOptions {
   std::string filename = "Dockerfile", dockerfile_name = "dockerfile";
   std::map<std::string, std::string> local_session_ids;
   bool local_dockerfile = false;  // by name; else an input of that name goes before it
-  std::optional<GitRequest> context_git;  // a context that is a repository
+  std::optional<frontend::GitRequest> context_git;  // a context that is a repository
   std::string context_url;        // a context that the daemon downloads; "": the client's, or an input
   std::optional<std::string> context_subdir;  // of a context that is not the client's
   std::map<std::string, std::string> named_contexts, shared_keys;  // by name, or "name::platform"

@@ -1,9 +1,9 @@
-#include "daemon/frontend/dockerfile/convert/git_source.h"
+#include "daemon/frontend/git_source.h"
 
 #include "base/path.h"
-#include "daemon/frontend/dockerfile/convert/remote_source.h"
+#include "daemon/frontend/without_credentials.h"
 
-namespace bk::dockerfile {
+namespace bk::frontend {
 
 absl::StatusOr<std::optional<GitRequest>> ParseGitRequest(const std::string& text) {
   bool is_git = false;
@@ -50,4 +50,4 @@ llb::State GitContextState(llb::Graph& graph, const GitRequest& request) {
   return GitState(graph, request.git, "[internal] load git source " + WithoutCredentials(request.text));
 }
 
-}  // namespace bk::dockerfile
+}  // namespace bk::frontend

@@ -10,7 +10,7 @@
 #include "base/git_url.h"
 #include "proto/llb/state.h"
 
-namespace bk::dockerfile {
+namespace bk::frontend {
 
 struct GitRequest {
   GitContext git;
@@ -25,4 +25,4 @@ llb::State GitState(llb::Graph& graph, const GitContext& git, std::string name);
 // The same as a context: named by what it is, without passwords.
 llb::State GitContextState(llb::Graph& graph, const GitRequest& request);
 
-}  // namespace bk::dockerfile
+}  // namespace bk::frontend
