@@ -67,9 +67,9 @@ class StreamProcess {
     stream_.Write(done).IgnoreError();
   }
 
-  absl::Status Take(const api::ExecMessage& message) {
+  absl::Status Take(const CancelToken& cancel, const api::ExecMessage& message) {
     switch (message.Input_case()) {
-      case api::ExecMessage::kFile: return TakeFile(message.file());
+      case api::ExecMessage::kFile: return TakeFile(cancel, message.file());
       case api::ExecMessage::kResize:
         process_->Resize(static_cast<uint16_t>(message.resize().rows()), static_cast<uint16_t>(message.resize().cols()));
         return absl::OkStatus();
@@ -91,9 +91,9 @@ class StreamProcess {
     message.set_processid(id_);
     return message;
   }
-  absl::Status TakeFile(const api::FdMessage& file) {
+  absl::Status TakeFile(const CancelToken& cancel, const api::FdMessage& file) {
     if (file.fd() != 0 || input_ == nullptr) return Error(absl::StatusCode::kOutOfRange, "fd ", file.fd(), " unavailable to write");
-    if (!file.data().empty()) input_->Add(file.data());
+    if (!file.data().empty()) input_->Add(cancel, file.data());
     if (file.eof()) input_->End();
     return absl::OkStatus();
   }
@@ -137,7 +137,7 @@ class Session {
     }
     if (message.Input_case() == api::ExecMessage::INPUT_NOT_SET) return absl::OkStatus();
     if (found == processes_.end()) return NotFound("IO for process ", Quote(id), " not found");
-    return found->second->Take(message);
+    return found->second->Take(cancel_, message);
   }
   absl::Status Begin(const std::string& id, const api::InitMessage& init) {
     auto container = find_(init.containerid());
