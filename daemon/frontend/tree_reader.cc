@@ -13,7 +13,7 @@
 namespace bk::frontend {
 namespace {
 
-constexpr int64_t kMaxReadBytes = 16 << 20;  // what a message can carry
+constexpr int64_t kMaxReadBytes = (16 << 20) - 64;  // what a message can carry, with what stands around it there
 constexpr size_t kMaxEntries = 200'000;
 
 FileStat FromWire(const fsutil::Stat& stat) {

@@ -1,6 +1,7 @@
 #include "daemon/llb/engine.h"
 
 #include "base/task_group.h"
+#include "base/unicode.h"
 #include "daemon/exporter/platform_check.h"
 #include "daemon/llb/bridge.h"
 #include "daemon/llb/build_ref.h"
@@ -127,7 +128,8 @@ absl::StatusOr<BuildResponse> Engine::RunJob(const CancelToken& cancel, const Bu
   BK_TRY(auto warnings, exporter::CheckPlatforms(platform == request.frontend_attrs.end() ? std::nullopt : std::optional(platform->second), trees));
   BK_TRY(BuildResponse response, RunExports(cancel, plan.exports, trees, warnings, build));
   for (const auto& [key, value] : trees.metadata) {
-    if (key.starts_with("frontend.")) response.exporter_response[key] = value;
+    // Bytes of strangers in a message of texts, which a client could not read otherwise.
+    if (key.starts_with("frontend.")) response.exporter_response[ValidUtf8(key)] = ValidUtf8(value);
   }
   response.sources = build.gate().All();
   response.lock_text = std::move(lock_text);

@@ -189,6 +189,26 @@ def busy(bridge):
         bridge.call("ReadFile", Ref=ref, FilePath="report")
 
 
+EVIL = "\x1b[2J\x1b[1;1H\x1b]0;owned\x07\x1bc\x9b2J\x08\r-evil"
+
+
+def steer(bridge):
+    """Escape sequences in all that a user is shown of a frontend."""
+    for what in ("group", "name"):
+        op = text_file("report", what.encode())
+        op.ClearField("platform")  # then the daemon knows the operation by the digest of these bytes
+        made = definition(op)
+        digest = "sha256:" + hashlib.sha256(getattr(made, "def")[0]).hexdigest()
+        made.metadata[digest].description["llb.customname"] = "name" + EVIL
+        if what == "group":
+            made.metadata[digest].progress_group.id = made.metadata[digest].progress_group.name = "group" + EVIL
+        solve(bridge, made, Evaluate=True)
+    bridge.call("Warn", digest=digest, level=1, short=("warning" + EVIL).encode(), detail=[("detail" + EVIL).encode()], url="https://x/" + EVIL,
+                info=pb.SourceInfo(filename="file" + EVIL, data=("line" + EVIL + "\n").encode()), ranges=[pb.Range(start=pb.Position(line=1), end=pb.Position(line=1))])
+    print("said" + EVIL, file=sys.stderr)
+    bridge.call("Return", error=status_pb2.Status(code=9, message="error" + EVIL))
+
+
 def main():
     do = OPTS.get("do", "report")
     if do in ("leave", "babble"):
@@ -200,7 +220,7 @@ def main():
         return
     if do == "hang":
         threading.Event().wait(600)
-    {"report": report, "container": container, "refuse": refuse, "twice": twice, "old": old, "oldest": oldest, "drop": drop, "late": late, "busy": busy}[do](Bridge())
+    {"report": report, "container": container, "refuse": refuse, "twice": twice, "old": old, "oldest": oldest, "drop": drop, "late": late, "busy": busy, "steer": steer}[do](Bridge())
 
 
 main()

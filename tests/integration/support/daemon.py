@@ -104,7 +104,7 @@ class Daemon:
     def daemon_pid(self):
         """The daemon itself, not what watches it nor a process that it forked and that has its command line for a moment."""
         found = [pid for pid, text in self.pids().items()
-                 if "/buildkitd " in text and "rootlesskit" not in text.split("buildkitd")[0] and not text.startswith(("sh ", "unshare ", "setpriv "))]
+                 if "/buildkitd " in text and "rootlesskit" not in text.split("buildkitd")[0] and not text.startswith(("sh ", "unshare ", "setpriv ", "/proc/self/exe "))]
         (pid,) = [pid for pid in found if leaks.parent(pid) not in found]
         return pid
 
