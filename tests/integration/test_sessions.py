@@ -1,12 +1,18 @@
 """The session as a foreign client offers it, gRPC inside of gRPC: files in both directions, headers, refusals; root's daemon and the
 ordinary user's. Rows: each test names those it shows.
 """
+import concurrent.futures
 import io
+import os
+import pathlib
+import queue
+import re
 import tarfile
 import threading
 import time
 
-from support.api import Graph, control
+from support import api, leaks
+from support.api import Client, Graph, control, gateway, pb
 from support.api_case import KEEP, ApiCase
 
 
@@ -112,3 +118,75 @@ class Sessions(ApiCase):
                     with tarfile.open(fileobj=io.BytesIO(session.bytes)) as archive:
                         self.assertIn(name, archive.getnames())
                     self.assertTrue(kind == "tar" or [key for key in session.headers if key.startswith("exporter-md-containerimage.digest")], session.headers)
+
+
+class Stuck(api.Session):
+    """Answers with the first entry of a directory, and never with the rest."""
+
+    def upload(self, packets, context):
+        self.note(context)
+        yield api.fsutil.Packet(type=api.fsutil.Packet.PACKET_STAT, stat=api.fsutil.Stat(path="a", mode=0o644, size=1))
+        self.dropped.wait(60)
+
+
+class Dropped(ApiCase):
+    def drop_session(self, client, ref):
+        """A transfer is under way when the client's stream is cut."""
+        session = Stuck(client, "tests", {"ctx": {}}, "", None, "")
+        session.dropped = threading.Event()
+        graph = Graph()
+        solving = client.solve(ref, Session=session.id, Definition=graph.definition(graph.source("local://ctx", local_session=session.id)))
+        while not session.headers and not solving.done():
+            time.sleep(0.01)
+        session.call.cancel()
+        session.dropped.set()
+        session.close()
+        self.assertTrue(solving.exception(60))
+
+    def drop_frontend(self, daemon, ref, definition):
+        """A client whose own frontend waits for a step and reads of a process when all its calls are cut at once."""
+        with Client(daemon) as client:
+            build = api.Frontend(client, ref, client.solve(ref))
+            tree = build.solve(definition)
+            build.call("NewContainer", ContainerID="c", Mounts=[pb.Mount(dest="/", resultID=tree)])
+            messages = queue.Queue()
+            messages.put(gateway.ExecMessage(ProcessID="p", Init=gateway.InitMessage(ContainerID="c", Fds=[0, 1], Meta=pb.Meta(args=["sh", "-c", "yes"], cwd="/", env=["PATH=/bin"]))))
+            method = client.channel.stream_stream("/moby.buildkit.v1.frontend.LLBBridge/ExecProcess", request_serializer=gateway.ExecMessage.SerializeToString, response_deserializer=gateway.ExecMessage.FromString)
+            call = method(iter(messages.get, None), metadata=((api.BUILD_ID, ref),))
+            next(call)
+            graph = Graph()
+            slow = graph.definition(graph.run([self.image(graph)], f": {ref}; sleep 600"))
+            evaluating = client.pool.submit(build.solve, slow, Evaluate=True)
+            client.channel.close()
+            messages.put(None)
+            self.assertTrue(evaluating.exception(60) and build.solving.exception(60))
+
+    def held(self, pid):
+        status = pathlib.Path(f"/proc/{pid}/status").read_text()
+        return {"files": sum(leaks.open_files(pid).values()), "threads": len(os.listdir(f"/proc/{pid}/task")), "KiB": int(re.search(r"VmRSS:\s+(\d+)", status).group(1))}
+
+    def test_two_hundred_are_dropped_in_mid_call(self):
+        """RPC-044, DFE-121: 160 sessions and 40 clients with frontends; no descriptor, no thread, no memory and no process is left."""
+        for daemon, client in self.each():
+            graph = Graph()
+            definition = graph.definition(self.image(graph))
+            self.drop_frontend(daemon, "first", definition)
+
+            def drop(number):
+                if number % 5 == 0:
+                    return self.drop_frontend(daemon, f"drop{number}", definition)
+                with Client(daemon) as one:
+                    self.drop_session(one, f"drop{number}")
+
+            with concurrent.futures.ThreadPoolExecutor(8) as pool:
+                list(pool.map(drop, range(40)))  # pools and caches fill
+                pid = daemon.daemon_pid()
+                self.assertEqual(leaks.settle(daemon.pids_of_steps), [])
+                before = self.held(pid)
+                list(pool.map(drop, range(40, 240)))
+            self.assertEqual(leaks.settle(daemon.pids_of_steps), [])
+            limits = {"files": before["files"] + 8, "threads": before["threads"] + 4, "KiB": before["KiB"] + (24 << 10)}
+            more = lambda: {what: count for what, count in self.held(pid).items() if count > limits[what]}
+            self.assertEqual(leaks.settle(more, 20), {}, f"before: {before}")
+            print(f"{daemon.user}: {before} before, {self.held(pid)} after", flush=True)
+            self.assertEqual(daemon.daemon_pid(), pid)
