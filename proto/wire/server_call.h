@@ -94,7 +94,7 @@ class BidiStream : public Writer<Response> {
  public:
   virtual bool Read(Request& request) = 0;  // false at the client's half-close or when it is gone
   // Makes a blocked Read return false: ours ends the call by itself once the handler returns, so a reader must not
-  // hold it up.
+  // hold it up. A Write does not wait any more for a client that does not read: what finds no room fails.
   virtual void Cancel() = 0;
 };
 
@@ -122,11 +122,14 @@ grpc::ServerBidiReactor<Request, Response>* RunBidi(TaskGroup& tasks,
     }
     void Cancel() override {
       state.Change([](State& s) { s.ended = true; });
+      std::lock_guard lock(writing_);
+      hurried_ = true;
+      changed_.notify_all();
     }
     absl::Status Write(const Response& response) override {
       std::unique_lock lock(writing_);
-      changed_.wait(lock, [&] { return broken_ || queue_.size() < kMostQueued; });
-      if (broken_) return bk::Cancelled("context canceled");
+      changed_.wait(lock, [&] { return broken_ || hurried_ || queue_.size() < kMostQueued; });
+      if (broken_ || queue_.size() >= kMostQueued) return bk::Cancelled("context canceled");
       queue_.push_back(response);
       if (queue_.size() == 1) WriteFirst();
       return absl::OkStatus();
@@ -159,7 +162,7 @@ grpc::ServerBidiReactor<Request, Response>* RunBidi(TaskGroup& tasks,
     std::mutex writing_;
     std::condition_variable changed_;
     std::deque<Response> queue_;  // the first one is gRPC's
-    bool broken_ = false;
+    bool broken_ = false, hurried_ = false;
   };
   auto call = std::make_shared<Call>();
   call->self = call;

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import queue
+import time
 
 import grpc
 
@@ -224,6 +225,26 @@ class GatewayHostile(ApiCase):
                 with Stream(build) as stream:
                     stream.init("p", "c")
                     self.assertEqual(stream.refusal(), (grpc.StatusCode.NOT_FOUND, 'container "c" previously released or not created'))
+
+    def test_streams_that_nobody_reads(self):
+        """DFE-121: neither a client that does not read what a process writes, nor a process that does not read what a client types, holds up the end of the build."""
+        for daemon, client in self.each():
+            with client.frontend("unread") as build:
+                build.call("NewContainer", ContainerID="c", Mounts=[pb.Mount(dest="/", resultID=self.tree(build))])
+                writes, reads = Stream(build), Stream(build)
+                writes.init("writes", "c", args=["sh", "-c", "i=0; while :; do i=$((i+1)); echo $i > /n; head -c 100000 /dev/zero; done"], fds=[1])
+                writes.step()
+                reads.init("reads", "c", args=["sh", "-c", "sleep 600 & sleep 600"], fds=[0])
+                reads.step()
+                for _ in range(40):
+                    reads.send("reads", File=gateway.FdMessage(Fd=0, Data=b"x" * (1 << 20)))
+                written = lambda: build.call("ReadFileContainer", Ref="c", FilePath="/n").Data
+                while (before := written(), time.sleep(0.5)) and (not before or written() != before):
+                    pass  # until nothing more finds room on the way
+            self.assertEqual(build.response.ExporterResponse, {})
+            for stream in (writes, reads):
+                self.assertEqual(stream.refusal()[0], grpc.StatusCode.CANCELLED)
+            self.assertEqual(leaks.settle(daemon.pids_of_steps), [])
 
     def test_entitlements_that_were_not_given(self):
         """DFE-118: in the first process and in those that join (CVE-2024-23653); modes that nobody knows (GHSA-7236)."""
