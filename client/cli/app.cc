@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/version.h"
+#include "client/cli/completion.h"
 #include "client/cli/connect.h"
 #include "client/cli/error_report.h"
 #include "client/cli/verbs.h"
@@ -68,6 +69,10 @@ int RunBuildctl(const std::vector<std::string>& args) {
   Signals signals;
   LogComplaints(ReadSettings(&ProcessEnvironment).complaints);  // whatever the command, before its flags are read, as the reference
   flags::Command root = MakeRoot(signals.token());
+  if (!args.empty() && args.back() == kCompletionFlag) {
+    std::fputs(CompletionText(Complete(root, {args.begin(), args.end() - 1})).c_str(), stdout);
+    return 0;
+  }
   std::string version_line = StrCat("buildctl ", kPackage, " ", kVersion, " ", kRevision);
   flags::Parsed parsed = flags::Parse(root, kVersion, version_line, args);
   std::fputs(parsed.out.c_str(), stdout);

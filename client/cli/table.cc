@@ -35,7 +35,7 @@ Command MakeRoot(const CancelToken& cancel) {
       {"wait", Kind::kBool, "block RPCs until the connection becomes available"},
   };
   root.commands = {MakeDiskUsage(cancel), MakePrune(cancel), MakePruneHistories(cancel), MakeBuild(cancel),
-                   MakeDebug(cancel),     MakeAttach(cancel),    MakeExplain(cancel),   MakeDialStdio(cancel), MakeDaemonKeeper(cancel)};
+                   MakeDebug(cancel),     MakeAttach(cancel),    MakeExplain(cancel),   MakeDialStdio(cancel), MakeDaemonKeeper(cancel), MakeCompletion()};
   return root;
 }
 

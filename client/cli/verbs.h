@@ -22,6 +22,7 @@ flags::Command MakeMonitor(const CancelToken& cancel);
 flags::Command MakeHistoryControl(const CancelToken& cancel);
 flags::Command MakeLogs(const CancelToken& cancel);
 flags::Command MakeGet(const CancelToken& cancel);
+flags::Command MakeCompletion();
 flags::Command MakeDaemonKeeper(const CancelToken& cancel);  // hidden; see daemonless.h
 
 // The table: global flags and all verbs; docs/buildctl.md has the same order.

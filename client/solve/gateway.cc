@@ -1,6 +1,7 @@
 #include "client/solve/gateway.h"
 
 #include "base/suggest.h"
+#include "client/solve/capabilities.h"
 #include "frontend/gateway.grpc.pb.h"
 #include "proto/wire/status_codec.h"
 
@@ -17,8 +18,7 @@ class Gateway {
  public:
   Gateway(const CancelToken& cancel, Link& link, const GatewayRequest& request) : cancel_(cancel), link_(link), request_(request) {}
 
-  absl::Status Ping() {
-    api::PongResponse pong;
+  absl::Status Ping(api::PongResponse& pong) {
     return Call([&](api::LLBBridge::Stub& stub, grpc::ClientContext* context) {
       context->set_deadline(std::chrono::system_clock::now() + kPingTimeout);
       return stub.Ping(context, {}, &pong);
@@ -90,9 +90,11 @@ api::Result ToReturn(const api::SolveResponse& response) {
 
 absl::StatusOr<Attributes> RunGateway(const CancelToken& cancel, Link& link, const GatewayRequest& request) {
   Gateway gateway(cancel, link, request);
-  BK_RETURN_IF_ERROR(gateway.Ping());
+  api::PongResponse pong;
+  BK_RETURN_IF_ERROR(gateway.Ping(pong));
   api::SolveResponse response;
-  absl::Status solved = gateway.Solve(response);
+  absl::Status solved = request.definition.has_value() ? CheckCapabilities(*request.definition, pong) : absl::OkStatus();
+  if (solved.ok()) solved = gateway.Solve(response);
   api::ReturnRequest back;
   if (!solved.ok()) {
     *back.mutable_error() = wire::ToProto(solved);
