@@ -67,6 +67,8 @@ absl::StatusOr<std::string> ReadAll(int fd, uint64_t limit_bytes) {
 
 absl::StatusOr<std::string> ReadFile(const std::string& path, uint64_t limit_bytes) {
   BK_TRY(UniqueFd fd, Open(path, O_RDONLY));
+  struct stat st;
+  if (fstat(fd.get(), &st) == 0 && S_ISDIR(st.st_mode)) return ErrnoError(EISDIR, StrCat("read ", path));
   auto bytes = ReadAll(fd.get(), limit_bytes);
   if (!bytes.ok()) return Annotate(bytes.status(), path);
   return bytes;

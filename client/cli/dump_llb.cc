@@ -126,6 +126,7 @@ absl::StatusOr<std::string> LlbDot(const pb::Definition& definition) {
 
 flags::Command MakeDumpLlb() {
   flags::Command command{"dump-llb", {}, "dump LLB in human-readable format. LLB can be also passed via stdin. This command does not require the daemon to be running."};
+  command.usage_text = "buildctl debug dump-llb [options] <llbfile>";
   command.flags = {{"dot", flags::Kind::kBool, "Output dot format"}};
   command.action = &Run;
   return command;

@@ -1,5 +1,6 @@
 #include "client/session/file_send.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <set>
@@ -63,6 +64,11 @@ absl::Status ReceiveDirectory(const CancelToken& cancel, RawStream& stream, cons
   return fsutil::ReceiveTree(cancel, packets, target.directory, options);
 }
 
+// Where the next write goes: what stands before it is not ours. -1 for pipes and the like.
+off_t WritePosition(int fd) {
+  return lseek(fd, 0, (fcntl(fd, F_GETFL) & O_APPEND) != 0 ? SEEK_END : SEEK_CUR);
+}
+
 absl::Status ReceiveFile(const CancelToken& cancel, RawStream& stream, int fd) {
   ByteBuffer buffer;
   moby::filesync::v1::BytesMessage message;
@@ -77,7 +83,7 @@ using RawFileSend = moby::filesync::v1::FileSend::WithRawCallbackMethod_DiffCopy
 
 class FileSend : public RawFileSend {
  public:
-  explicit FileSend(std::map<int, ExportTarget> targets) : targets_(std::move(targets)) {}
+  FileSend(std::map<int, ExportTarget> targets, bool again) : targets_(std::move(targets)), again_(again) {}
 
   grpc::ServerBidiReactor<ByteBuffer, ByteBuffer>* DiffCopy(grpc::CallbackServerContext* context) override {
     return wire::RunBidi<ByteBuffer, ByteBuffer>(tasks_, [this, metadata = ReadMetadata(*context)](const CancelToken& cancel, RawStream& stream) {
@@ -106,28 +112,33 @@ class FileSend : public RawFileSend {
     return status;
   }
 
-  // Closes the file when it is complete. One that broke off may be sent again from its beginning, if it can be cut.
+  // A connection that breaks may look like the end of the file; so what comes again replaces what came.
   absl::Status WriteFile(const CancelToken& cancel, RawStream& stream, int id, os::UniqueFd& file) {
     if (!file) return FailedPrecondition("exporter ", id, " was written already");
-    if (broken_off_.With([&](std::set<int>& ids) { return ids.erase(id) != 0; })) {
-      if (ftruncate(file.get(), 0) != 0 || lseek(file.get(), 0, SEEK_SET) != 0) return FailedPrecondition("exporter ", id, ": a part of it is written already, where it cannot be taken back");
+    auto [begin, first] = begun_.With([&](std::map<int, off_t>& begun) {
+      auto [it, added] = begun.emplace(id, 0);
+      if (added) it->second = WritePosition(file.get());
+      return std::make_pair(it->second, added);
+    });
+    if (!first && (begin < 0 || ftruncate(file.get(), begin) != 0 || lseek(file.get(), begin, SEEK_SET) < 0)) {
+      return FailedPrecondition("exporter ", id, ": a part of it is written already, where it cannot be taken back");
     }
-    if (absl::Status status = ReceiveFile(cancel, stream, file.get()); !status.ok()) {
-      broken_off_.With([&](std::set<int>& ids) { ids.insert(id); });
-      return status;
-    }
-    if (close(file.Release()) != 0) return ErrnoError(errno, "close the exported file");
+    BK_RETURN_IF_ERROR(ReceiveFile(cancel, stream, file.get()));
+    // Some file systems say at its end only what went wrong.
+    os::UniqueFd last(again_ ? dup(file.get()) : file.Release());
+    if (!last || close(last.Release()) != 0) return ErrnoError(errno, "close the exported file");
     return absl::OkStatus();
   }
 
   std::map<int, ExportTarget> targets_;
   Guarded<std::set<int>> files_;  // guards the targets' `file`; those that are being written
-  Guarded<std::set<int>> broken_off_;
+  Guarded<std::map<int, off_t>> begun_;  // where those that came at least once begin in their files
+  const bool again_;
   TaskGroup tasks_;
 };
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakeFileSend(std::map<int, ExportTarget> targets) { return std::make_unique<FileSend>(std::move(targets)); }
+std::unique_ptr<grpc::Service> MakeFileSend(std::map<int, ExportTarget> targets, bool again) { return std::make_unique<FileSend>(std::move(targets), again); }
 
 }  // namespace bk::client

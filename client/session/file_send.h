@@ -20,8 +20,9 @@ struct ExportTarget {
   os::UniqueFd file;      // of a tar-like export; opened beforehand, written once
 };
 
-// exporter's number → where its result goes
-std::unique_ptr<grpc::Service> MakeFileSend(std::map<int, ExportTarget> targets);
+// exporter's number → where its result goes. `again`: the daemon may come back on another connection and send what broke off
+// once more, from its beginning; files stay open until the service ends.
+std::unique_ptr<grpc::Service> MakeFileSend(std::map<int, ExportTarget> targets, bool again = false);
 inline constexpr char kFileSendName[] = "moby.filesync.v1.FileSend";
 
 }  // namespace bk::client

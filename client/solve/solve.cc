@@ -77,7 +77,7 @@ class Build {
     for (const auto& [name, store] : options_.oci_layouts) stores["oci:" + name] = store;
     if (targets_.store != nullptr) stores[kExportStore] = targets_.store;
     if (!stores.empty()) session_.Add(kContentName, MakeContent(std::move(stores)));
-    if (!targets_.files.empty()) session_.Add(kFileSendName, MakeFileSend(std::move(targets_.files)));
+    if (!targets_.files.empty()) session_.Add(kFileSendName, MakeFileSend(std::move(targets_.files), link_.keeps()));
   }
 
   // The first failure is the build's; the others are its consequences.

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import tarfile
 import time
 
 from support import leaks, machine
@@ -84,6 +85,31 @@ class Resume(Case):
                 self.assertEqual(client.returncode, 0, seen)
                 self.assertRegex(seen, r"(?m)^#\d+ [\d.]+ 6$")
                 self.assertIn("bin/busybox", subprocess.run(["tar", "tf", out], capture_output=True, text=True, check=True).stdout)
+
+    def test_transfers_that_break(self):
+        """A context, a tar output and a directory that are cut in the middle arrive whole: they begin again."""
+        for user in self.both_users():
+            with Daemon(user=user) as daemon, Relay(daemon.socket) as relay:
+                # Of 8 MiB there and 8 MiB back.
+                for kind, name, limit in (("local", "tree", 3 << 20), ("local", "tree", 12 << 20), ("tar", "x.tar", 12 << 20), ("oci", "oci.tar", 12 << 20)):
+                    data = os.urandom(8 << 20)
+                    context, out = daemon.context({"Dockerfile": "FROM scratch\nCOPY big /big\n", "big": data}), daemon.out(name)
+                    relay.limit, cuts = limit, relay.cuts
+                    done = daemon.run([os.path.join(machine.bin_dir(), "buildctl"), "--addr", relay.address, *daemon.build_args(context, output=f"type={kind},dest={out}")], timeout=PATIENCE)
+                    self.assertEqual(relay.cuts, cuts + 1, f"{kind} {limit}")
+                    self.assertIn("again", done.err)
+                    self.assertTrue(self.arrived(kind, out) == data, f"{kind} {limit}")
+
+    def arrived(self, kind, out):
+        if kind == "local":
+            with open(os.path.join(out, "big"), "rb") as file:
+                return file.read()
+        with tarfile.open(out) as tar:
+            if kind == "tar":
+                return tar.extractfile("big").read()
+            (layer,) = [one for one in tar if one.size > 1 << 20]
+            with tarfile.open(fileobj=tar.extractfile(layer)) as inner:
+                return inner.extractfile("big").read()
 
     def test_a_build_that_failed_meanwhile(self):
         """Its error arrives, with what the step said."""

@@ -4,10 +4,10 @@ import threading
 
 
 class Relay:
-    """`with Relay(daemon.socket) as relay:` — bytes go both ways until `silent`, `cut()` or `down`."""
+    """`with Relay(daemon.socket) as relay:` — bytes go both ways until `silent`, `cut()` or `down`; cut once after `limit` bytes, if set."""
 
     def __init__(self, path):
-        self.path, self.silent, self.down, self.sockets = path, False, False, []
+        self.path, self.silent, self.down, self.limit, self.cuts, self.sockets = path, False, False, None, 0, []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.address = f"tcp://127.0.0.1:{self.port}"
@@ -41,6 +41,12 @@ class Relay:
             while data := source.recv(65536):
                 if self.silent:
                     return
+                if self.limit is not None:
+                    self.limit -= len(data)
+                    if self.limit < 0:
+                        self.limit = None
+                        self.cut()
+                        return
                 sink.sendall(data)
             if not self.silent:
                 sink.shutdown(socket.SHUT_WR)
@@ -49,6 +55,7 @@ class Relay:
 
     def cut(self):
         """Ends every connection there is."""
+        self.cuts += 1
         sockets, self.sockets = self.sockets, []
         for one in sockets:
             try:
