@@ -1,7 +1,17 @@
 // From blobs to snapshots: what was only promised is fetched and unpacked when a mount or a child needs it.
 //
-// A layer whose turn it is is unpacked while it still comes. That is a try: the snapshot is kept only if the blob turned out
-// to be the one that was asked for; else it goes, and a blob that is whole by then is unpacked from the store.
+// Several layers of a chain are unpacked at the same time, each into its own tree; one waits for those below only where an
+// entry needs them (ApplyTarget::await_lower) and before it is kept, so what is kept always stands on kept layers.
+// A layer is unpacked while it still comes. That is a try: the snapshot is kept only if the blob turned out to be the one
+// that was asked for; else it goes, and a blob that is whole by then is unpacked from the store.
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <atomic>
+#include <deque>
+#include <thread>
+
 #include "daemon/cache/apply_target.h"
 #include "daemon/cache/manager.h"
 #include "snapshotter/diff/apply.h"
@@ -37,6 +47,15 @@ class ArrivingSource : public diff::ByteSource {
   content::Arrival& arrival_;
 };
 
+constexpr unsigned kMostTogether = 4;
+// Of a root that nothing was put into yet: such a one gets the times of the root below.
+constexpr timespec kUntouched = {1, 0};
+
+absl::Status MarkRoot(const std::string& root) {
+  timespec times[2] = {kUntouched, kUntouched};
+  return utimensat(AT_FDCWD, root.c_str(), times, 0) < 0 ? ErrnoError(errno, StrCat("set times of ", root)) : absl::OkStatus();
+}
+
 }  // namespace
 
 // One layer on its way into the content store. The permit over its record passes from who fetches to who unpacks meanwhile.
@@ -69,23 +88,62 @@ struct Manager::Fetching {
   }
 };
 
+struct Manager::ExtractionStep {
+  ExtractionStep(const CancelToken& cancel, RecordPtr lazy) : stop(cancel), record(std::move(lazy)) {}
+  CancelSource stop;
+  const RecordPtr record;
+  Fetching fetching;
+  Guarded<std::optional<absl::Status>> ended;
+  ExtractionStep* below = nullptr;
+};
+
+// The lazy layers of one chain, lowest first. Steps are begun in this order, so whoever waits for a lower one waits for one
+// that is under way or over.
+struct Manager::Extraction {
+  std::deque<ExtractionStep> steps;
+  snapshotter::Parents base;  // what the lowest stands on, nearest first
+  std::atomic<size_t> next{0};
+
+  // Those above a failed one have no more use. Cancelled first: they are not to try anything else when they see the failure.
+  void End(size_t index, const absl::Status& status) {
+    for (size_t i = index + 1; !status.ok() && i < steps.size(); i++) steps[i].stop.Cancel(status);
+    steps[index].ended.Change([&](auto& ended) { ended = status; });
+  }
+  static absl::Status AwaitBelow(ExtractionStep& step) {
+    if (step.below == nullptr) return absl::OkStatus();
+    return step.below->ended.WaitThen([](auto& ended) { return ended.has_value(); }, [](auto& ended) { return *ended; });
+  }
+};
+
 absl::Status Manager::Extract(const CancelToken& cancel, const FetchContext& fetch, const RecordPtr& record) {
-  std::vector<RecordPtr> lazy;
+  Extraction all;
   for (const RecordPtr& link : Chain(record)) {
-    if (link->state == RecordState::kLazy) lazy.push_back(link);
+    if (link->state != RecordState::kLazy) continue;
+    ExtractionStep* below = all.steps.empty() ? nullptr : &all.steps.back();
+    all.steps.emplace_back(cancel, link).below = below;
   }
-  if (lazy.empty()) return absl::OkStatus();
-  std::vector<Fetching> fetching(lazy.size());
-  CancelSource stop(cancel);
+  if (all.steps.empty()) return absl::OkStatus();
+  all.base = SnapshotChain(all.steps.front().record->parent);
   TaskGroup tasks;
-  for (size_t i = 0; i < lazy.size(); i++) {
-    tasks.Run([&, i] { fetching[i].Finish(FetchOne(stop.token(), fetch, lazy[i], fetching[i])); });
+  for (ExtractionStep& step : all.steps) {
+    tasks.Run([&] { step.fetching.Finish(FetchOne(step.stop.token(), fetch, step.record, step.fetching)); });
   }
-  absl::Status status;
-  for (size_t i = 0; status.ok() && i < lazy.size(); i++) status = ExtractOne(cancel, fetch, lazy[i], fetching[i]);
-  if (!status.ok()) stop.Cancel(status);
+  // Each has buffers and a decoder's window, so there are few of them. Copies of whole trees are made one after another.
+  size_t together = driver_->IsOverlay() ? std::clamp(std::thread::hardware_concurrency(), 2u, kMostTogether) : 1;
+  for (size_t i = 0; i < std::min(together, all.steps.size()); i++) {
+    tasks.Run([&] {
+      for (size_t at; (at = all.next++) < all.steps.size();) {
+        ExtractionStep& step = all.steps[at];
+        absl::Status status = step.stop.token().Check();
+        if (status.ok()) status = ExtractOne(step.stop.token(), fetch, all, step);
+        all.End(at, status);
+      }
+    });
+  }
   tasks.Wait();
-  return status;
+  // The lowest failure is told: those above may only follow from it.
+  for (ExtractionStep& step : all.steps) BK_RETURN_IF_ERROR(Extraction::AwaitBelow(step));
+  return all.steps.back().ended.With([](auto& ended) { return *ended; });
 }
 
 absl::Status Manager::FetchOne(const CancelToken& cancel, const FetchContext& fetch, const RecordPtr& record, Fetching& fetching) {
@@ -99,7 +157,9 @@ absl::Status Manager::FetchOne(const CancelToken& cancel, const FetchContext& fe
   return fetcher(cancel, own, record->blob);
 }
 
-absl::Status Manager::ExtractOne(const CancelToken& cancel, const FetchContext& fetch, const RecordPtr& record, Fetching& fetching) {
+absl::Status Manager::ExtractOne(const CancelToken& cancel, const FetchContext& fetch, Extraction& all, ExtractionStep& step) {
+  const RecordPtr& record = step.record;
+  Fetching& fetching = step.fetching;
   const char* kind = record->merged ? "merging" : "extracting";
   std::optional<solver::VertexProgress::Task> task;
   auto tell = [&] {
@@ -109,7 +169,7 @@ absl::Status Manager::ExtractOne(const CancelToken& cancel, const FetchContext& 
   bool claimed = fetching.Claim();
   if (claimed) {
     tell();
-    snapshot = UnpackNew(cancel, record, fetching.arrival.get());
+    snapshot = UnpackNew(cancel, all, step, fetching.arrival.get());
     fetching.arrival->Drop();
   }
   Permit turn;
@@ -122,7 +182,7 @@ absl::Status Manager::ExtractOne(const CancelToken& cancel, const FetchContext& 
     if (record->state != RecordState::kLazy) return absl::OkStatus();
   }
   tell();
-  if (!snapshot.ok()) snapshot = UnpackNew(cancel, record, nullptr);
+  if (!snapshot.ok()) snapshot = UnpackNew(cancel, all, step, nullptr);
   absl::Status status = snapshot.ok() ? KeepSnapshot(record, *snapshot) : snapshot.status();
   return Annotate(status, StrCat("failed to extract layer ", record->blob.digest.str()));
 }
@@ -141,16 +201,21 @@ absl::Status Manager::KeepSnapshot(const RecordPtr& record, snapshotter::Snapsho
   return absl::OkStatus();
 }
 
-absl::StatusOr<snapshotter::SnapshotId> Manager::UnpackNew(const CancelToken& cancel, const RecordPtr& record, content::Arrival* arrival) {
+absl::StatusOr<snapshotter::SnapshotId> Manager::UnpackNew(const CancelToken& cancel, Extraction& all, ExtractionStep& step, content::Arrival* arrival) {
+  BK_RETURN_IF_ERROR(cancel.Check());
   snapshotter::SnapshotId snapshot = next_snapshot_++;
-  absl::Status status = Unpack(cancel, record, snapshot, arrival);
+  absl::Status status = Unpack(cancel, all, step, snapshot, arrival);
+  if (status.ok()) status = SettleRoot(step, snapshot);
   if (status.ok()) return snapshot;
   driver_->Remove(snapshot).IgnoreError();
   return status;
 }
 
-absl::Status Manager::Unpack(const CancelToken& cancel, const RecordPtr& record, snapshotter::SnapshotId snapshot, content::Arrival* arrival) {
-  snapshotter::Parents parents = SnapshotChain(record->parent);
+absl::Status Manager::Unpack(const CancelToken& cancel, Extraction& all, ExtractionStep& step, snapshotter::SnapshotId snapshot, content::Arrival* arrival) {
+  const RecordPtr& record = step.record;
+  if (!driver_->IsOverlay()) BK_RETURN_IF_ERROR(Extraction::AwaitBelow(step));
+  // No layer gives the root of a tree another owner or mode, so the base has them even while the layers between are missing.
+  snapshotter::Parents parents = driver_->IsOverlay() ? all.base : SnapshotChain(record->parent);
   BK_RETURN_IF_ERROR(driver_->Prepare(cancel, snapshot, parents));
   os::UniqueFd fd;
   std::unique_ptr<diff::ByteSource> blob;
@@ -163,6 +228,15 @@ absl::Status Manager::Unpack(const CancelToken& cancel, const RecordPtr& record,
   BK_TRY(auto decoder, diff::MakeDecoder(*blob));
   HashingSource hashing(*decoder);
   diff::ApplyTarget target = ApplyTargetOf(*driver_, snapshot, parents);
+  if (driver_->IsOverlay() && step.below != nullptr) {
+    BK_RETURN_IF_ERROR(MarkRoot(target.dir));
+    target.overlay = true;
+    target.await_lower = [&]() -> absl::Status {
+      BK_RETURN_IF_ERROR(Extraction::AwaitBelow(step));
+      target.lower_dirs = ApplyTargetOf(*driver_, snapshot, SnapshotChain(record->parent)).lower_dirs;
+      return absl::OkStatus();
+    };
+  }
   target.only_needed_whiteouts = true;
   diff::ReadAhead ahead(hashing);
   absl::Status status = diff::ApplyLayer(cancel, ahead, target).status();
@@ -174,6 +248,19 @@ absl::Status Manager::Unpack(const CancelToken& cancel, const RecordPtr& record,
   if (!record->diff_id.empty() && diff_id != record->diff_id) {
     return DataLoss("layer ", record->blob.digest.str(), " unpacks to ", diff_id.str(), ", the image says ", record->diff_id.str());
   }
+  return absl::OkStatus();
+}
+
+absl::Status Manager::SettleRoot(ExtractionStep& step, snapshotter::SnapshotId snapshot) {
+  BK_RETURN_IF_ERROR(Extraction::AwaitBelow(step));
+  if (!driver_->IsOverlay() || step.below == nullptr) return absl::OkStatus();
+  std::string root = driver_->UpperDir(snapshot), below = driver_->UpperDir(SnapshotChain(step.record->parent).front());
+  struct stat own, parent;
+  if (stat(root.c_str(), &own) < 0) return ErrnoError(errno, StrCat("stat ", root));
+  if (own.st_mtim.tv_sec != kUntouched.tv_sec || own.st_mtim.tv_nsec != kUntouched.tv_nsec) return absl::OkStatus();
+  if (stat(below.c_str(), &parent) < 0) return ErrnoError(errno, StrCat("stat ", below));
+  timespec times[2] = {parent.st_atim, parent.st_mtim};
+  if (utimensat(AT_FDCWD, root.c_str(), times, 0) < 0) return ErrnoError(errno, StrCat("set times of ", root));
   return absl::OkStatus();
 }
 

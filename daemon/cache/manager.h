@@ -60,7 +60,8 @@ class Manager : public CacheManager {
   absl::Status DeleteValue(const RecordPtr& record, const std::string& key);
   absl::Status SaveValue(const RecordPtr& record, const std::string& key, const std::string& value);
   std::string Value(const RecordPtr& record, const std::string& key);
-  // Makes the snapshots of a lazy chain: blobs come in parallel, trees grow one on another.
+  // Makes the snapshots of a lazy chain: blobs come in parallel, some of their trees grow at the same time, and they are kept
+  // lowest first. Tells the lowest failure; what is below it stays.
   absl::Status Extract(const CancelToken& cancel, const FetchContext& fetch, const RecordPtr& record);
   std::vector<RecordPtr> Chain(const RecordPtr& record) const;        // lowest first
   snapshotter::Parents SnapshotChain(const RecordPtr& record) const;  // nearest first; null: none
@@ -115,10 +116,14 @@ class Manager : public CacheManager {
   // extract.cc
   struct Fetching;
   absl::Status FetchOne(const CancelToken& cancel, const FetchContext& fetch, const RecordPtr& record, Fetching& fetching);
-  absl::Status ExtractOne(const CancelToken& cancel, const FetchContext& fetch, const RecordPtr& record, Fetching& fetching);
-  // A new snapshot of the blob, from the store or (unless null) as it arrives; on failure nothing is left of it.
-  absl::StatusOr<snapshotter::SnapshotId> UnpackNew(const CancelToken& cancel, const RecordPtr& record, content::Arrival* arrival);
-  absl::Status Unpack(const CancelToken& cancel, const RecordPtr& record, snapshotter::SnapshotId snapshot, content::Arrival* arrival);
+  struct Extraction;
+  struct ExtractionStep;
+  absl::Status ExtractOne(const CancelToken& cancel, const FetchContext& fetch, Extraction& all, ExtractionStep& step);
+  // A new snapshot of the blob, from the store or (unless null) as it arrives, once those below are kept; on failure nothing
+  // is left of it.
+  absl::StatusOr<snapshotter::SnapshotId> UnpackNew(const CancelToken& cancel, Extraction& all, ExtractionStep& step, content::Arrival* arrival);
+  absl::Status Unpack(const CancelToken& cancel, Extraction& all, ExtractionStep& step, snapshotter::SnapshotId snapshot, content::Arrival* arrival);
+  absl::Status SettleRoot(ExtractionStep& step, snapshotter::SnapshotId snapshot);
   absl::Status KeepSnapshot(const RecordPtr& record, snapshotter::SnapshotId snapshot);
   absl::StatusOr<Layer> MakeLayer(const CancelToken& cancel, const FetchContext& fetch, const RecordPtr& record, const CompressionChoice& compression, bool create);
   absl::Status MakeBlob(const CancelToken& cancel, const RecordPtr& record, const CompressionChoice& compression);

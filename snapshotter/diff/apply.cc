@@ -143,8 +143,14 @@ class Applier {
     return CopyFromLower(dir, parent);
   }
 
+  absl::Status AwaitLower() {
+    if (std::exchange(lower_awaited_, true) || target_.await_lower == nullptr) return absl::OkStatus();
+    return target_.await_lower();
+  }
+
   absl::Status CopyFromLower(const std::string& dir, const os::RootDir::Parent& made) {
     std::string target = StrCat("/proc/self/fd/", made.fd.get(), "/", made.name);
+    BK_RETURN_IF_ERROR(AwaitLower());
     for (const std::string& lower : target_.lower_dirs) {
       BK_TRY(os::RootDir root, os::RootDir::Open(lower));
       auto fd = root.OpenAt(dir, O_PATH);
@@ -201,6 +207,7 @@ class Applier {
 
   // Whether the lower directories together show `path` (links resolved but for the last component).
   absl::StatusOr<bool> ShownBelow(const std::string& path) {
+    BK_RETURN_IF_ERROR(AwaitLower());
     for (const std::string& lower : target_.lower_dirs) {
       BK_TRY(os::RootDir root, os::RootDir::Open(lower));
       bool opaque = false;
@@ -385,6 +392,7 @@ class Applier {
   const ApplyTarget& target_;
   os::RootDir root_;
   OpenDirs dirs_{root_};
+  bool lower_awaited_ = false;
   bool dirs_stale_ = false;         // something was removed: what is open may have other names now, or none
   std::set<std::string> unpacked_;  // paths this layer brought
   std::set<std::string> made_;      // parents known to be directories

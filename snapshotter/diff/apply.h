@@ -4,6 +4,7 @@
 // cancelled between entries, which leaves a partial tree to be thrown away.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,8 @@ struct ApplyTarget {
   bool overlay = false;
   std::string xattr_prefix = "trusted.";  // of the opaque attribute
   std::vector<std::string> lower_dirs;    // nearest first: where attributes of missing parents come from
+  // Called once before the first look at lower_dirs, which may be filled only then; null: they are there.
+  std::function<absl::Status()> await_lower;
   // Overlay: no whiteout for what the lower directories do not show. Such a one would be listed in a directory that
   // exists in this layer alone (ovl: only merged directories hide whiteouts).
   bool only_needed_whiteouts = false;
