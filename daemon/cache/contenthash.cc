@@ -40,7 +40,8 @@ class Updater : public ContentHashUpdater {
     std::lock_guard lock(shared_->mutex);
     // Those of a tree without a change are stored already.
     if (shared_->tree.TakeDirty()) BK_RETURN_IF_ERROR(manager_->hashes().SaveNow(record_->id, *shared_));
-    return manager_->DeleteValue(record_, kTransferMark);
+    manager_->DeleteValue(record_, kTransferMark);
+    return absl::OkStatus();
   }
 
  private:

@@ -1,6 +1,7 @@
 #include "daemon/cache/manager.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/id.h"
 #include "daemon/cache/refs.h"
@@ -23,7 +24,7 @@ absl::Status Manager::SaveRow(const RecordPtr& record) {
 }
 
 absl::Status Manager::SetIndex(const RecordPtr& record, const std::string& index) {
-  table_.With([&](Table&) { record->index = index; });
+  if (table_.With([&](Table&) { return std::exchange(record->index, index) == index; })) return absl::OkStatus();
   return db_->Run("UPDATE records SET lookup=? WHERE id=?", {index, record->id});
 }
 
@@ -32,9 +33,9 @@ absl::Status Manager::SaveValue(const RecordPtr& record, const std::string& key,
   return db_->Run("INSERT OR REPLACE INTO record_values VALUES(?,?,?)", {record->id, key, value});
 }
 
-absl::Status Manager::DeleteValue(const RecordPtr& record, const std::string& key) {
+void Manager::DeleteValue(const RecordPtr& record, const std::string& key) {
   table_.With([&](Table&) { record->values.erase(key); });
-  return db_->Run("DELETE FROM record_values WHERE id=? AND key=?", {record->id, key});
+  db_->Post({{"DELETE FROM record_values WHERE id=? AND key=?", {record->id, key}}});
 }
 
 std::string Manager::Value(const RecordPtr& record, const std::string& key) {

@@ -57,7 +57,7 @@ class Manager : public CacheManager {
   std::string HashOwner(const RecordPtr& record);
   HashStore& hashes() { return hashes_; }
   absl::Status SetIndex(const RecordPtr& record, const std::string& index);
-  absl::Status DeleteValue(const RecordPtr& record, const std::string& key);
+  void DeleteValue(const RecordPtr& record, const std::string& key);  // does not wait for its commit
   absl::Status SaveValue(const RecordPtr& record, const std::string& key, const std::string& value);
   std::string Value(const RecordPtr& record, const std::string& key);
   // Makes the snapshots of a lazy chain: blobs come in parallel, some of their trees grow at the same time, and they are kept

@@ -4,8 +4,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <iterator>
+#include <utility>
 
 #include "base/log.h"
 
@@ -41,6 +43,9 @@ CREATE TABLE explain_removed(id TEXT PRIMARY KEY, removed INTEGER) WITHOUT ROWID
 constexpr int kSchemaVersion = std::size(kMigrations);
 // Pages in the log after which an idle writer moves them into the file (that costs an fsync, on its own thread).
 constexpr int kCheckpointPages = 1000;
+// What is posted waits so long for a caller that waits, unless so many batches do.
+constexpr std::chrono::milliseconds kPostDelay(50);
+constexpr size_t kPostsAtOnce = 64;
 
 // The error of the last call. DataLoss: the file is not a sound database.
 absl::Status LastError(sqlite3* db) {
@@ -148,16 +153,19 @@ absl::Status Database::Step(const char* sql, const std::vector<Value>& values, c
 
 absl::Status Database::Query(const char* sql, const std::vector<Value>& values, const std::function<void(const Row&)>& row) {
   std::lock_guard lock(mutex_);
+  CommitQueued();
   return Step(sql, values, row);
 }
 
+// Whoever waits commits what is queued, with the batches of others, whose turn comes only to find that they are done.
 absl::Status Database::Wait(Batch batch) {
   absl::Status result;
   bool done = false;
   batch.result = &result;
   batch.done = &done;
-  queue_.Change([&](Queue& q) { q.batches.push_back(std::move(batch)); });
-  queue_.WaitThen([&](Queue&) { return done; }, [](Queue&) {});
+  queue_.With([&](Queue& q) { q.batches.push_back(std::move(batch)); });
+  std::lock_guard lock(mutex_);
+  if (!done) CommitQueued();
   return result;
 }
 
@@ -170,7 +178,11 @@ absl::Status Database::Run(const char* sql, std::vector<Value> values) {
 }
 
 void Database::Post(std::vector<Statement> statements) {
-  queue_.Change([&](Queue& q) { q.batches.push_back({std::move(statements)}); });
+  size_t count = queue_.With([&](Queue& q) {
+    q.batches.push_back({std::move(statements)});
+    return q.batches.size();
+  });
+  if (count == 1 || count == kPostsAtOnce) queue_.NotifyAll();
 }
 
 absl::Status Database::Sync() {
@@ -181,21 +193,29 @@ absl::Status Database::Sync() {
 
 void Database::WriteLoop() {
   while (true) {
-    std::deque<Batch> batches;
-    bool stop = queue_.WaitThen([](Queue& q) { return q.stop || !q.batches.empty(); }, [&](Queue& q) {
-      batches.swap(q.batches);
+    queue_.Wait([](const Queue& q) { return q.stop || q.checkpoint || !q.batches.empty(); });
+    // What was posted waits for a caller that commits it together with its own.
+    queue_.WaitFor(kPostDelay, [](const Queue& q) { return q.stop || q.checkpoint || q.batches.size() >= kPostsAtOnce; });
+    bool stop = queue_.With([](Queue& q) {
+      q.checkpoint = false;
       return q.stop;
     });
-    if (!batches.empty()) Commit(batches);
-    queue_.Change([&](Queue&) {
-      for (Batch& batch : batches) {
-        if (batch.done != nullptr) *batch.done = true;
-      }
-    });
+    std::lock_guard lock(mutex_);
+    CommitQueued();
     absl::Status ignored;
-    if (std::lock_guard lock(mutex_); log_pages_ > kCheckpointPages) Checkpoint(false, ignored);
-    if (stop && batches.empty()) return;
+    if (log_pages_ > kCheckpointPages) Checkpoint(false, ignored);
+    if (stop) return;
   }
+}
+
+void Database::CommitQueued() {
+  std::deque<Batch> batches = queue_.With([](Queue& q) { return std::exchange(q.batches, {}); });
+  if (batches.empty()) return;
+  Commit(batches);
+  for (Batch& batch : batches) {
+    if (batch.done != nullptr) *batch.done = true;
+  }
+  if (log_pages_ > kCheckpointPages) queue_.Change([](Queue& q) { q.checkpoint = true; });
 }
 
 void Database::Checkpoint(bool must, absl::Status& status) {
@@ -207,7 +227,6 @@ void Database::Checkpoint(bool must, absl::Status& status) {
 // One transaction; a savepoint a batch, so that one that fails takes nothing else with it.
 void Database::Commit(std::deque<Batch>& batches) {
   const auto ignore = [](const Row&) {};
-  std::lock_guard lock(mutex_);
   bool sync = false;
   std::vector<absl::Status> results(batches.size());
   absl::Status all = Step("BEGIN IMMEDIATE", {}, ignore);

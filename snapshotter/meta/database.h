@@ -1,6 +1,7 @@
-// The store's one SQLite database (WAL): schema, migrations and the one thread that writes.
+// The store's one SQLite database (WAL): schema, migrations and the queue of what is to be written.
 //
-// The writer takes what is queued as one transaction, so a write costs no fsync (synchronous=NORMAL) and many cost one
+// A caller that waits for its write takes everything queued as one transaction, on its own thread; what is only posted is
+// taken along, or by a thread of the database soon after. So a write costs no fsync (synchronous=NORMAL) and many cost one
 // commit. What was committed survives the end of the process at any moment; only a power cut may take the last ones back,
 // unless Sync was called; they are cache misses then. Thread-safe; statements are prepared once. Format: docs/store.md.
 #pragma once
@@ -54,9 +55,9 @@ class Database {
   // All of them or none; committed when it returns. One caller's writes keep their order, posted ones too.
   absl::Status Write(std::vector<Statement> statements);
   absl::Status Run(const char* sql, std::vector<Value> values = {});
-  // The same without waiting: for what may be lost with the process. Errors are logged.
+  // The same without waiting: for what may be lost with the process (committed within some 50 ms). Errors are logged.
   void Post(std::vector<Statement> statements);
-  // Reads on the calling thread; `row` must not use the database.
+  // Reads on the calling thread, after everything queued; `row` must not use the database.
   absl::Status Query(const char* sql, const std::vector<Value>& values, const std::function<void(const Row&)>& row);
   // Makes everything committed so far durable against a power cut.
   absl::Status Sync();
@@ -66,10 +67,11 @@ class Database {
     std::vector<Statement> statements;
     bool sync = false;  // write the log back to the file, with fsync
     absl::Status* result = nullptr;  // null: nobody waits
-    bool* done = nullptr;
+    bool* done = nullptr;            // under mutex_
   };
   struct Queue {
     std::deque<Batch> batches;
+    bool checkpoint = false;  // the log is long enough
     bool stop = false;
   };
   Database() = default;
@@ -80,6 +82,8 @@ class Database {
   absl::Status Step(const char* sql, const std::vector<Value>& values, const std::function<void(const Row&)>& row);
   absl::Status Wait(Batch batch);
   void WriteLoop();
+  // These hold mutex_, which is taken before the queue's lock.
+  void CommitQueued();
   void Commit(std::deque<Batch>& batches);
   // Moves the log into the database file, with fsync. Writers do not wait for it unless one asked for Sync (`must`).
   void Checkpoint(bool must, absl::Status& status);

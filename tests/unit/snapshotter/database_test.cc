@@ -1,5 +1,8 @@
 #include <doctest/doctest.h>
 
+#include <thread>
+#include <vector>
+
 #include "base/os/file.h"
 #include "snapshotter/meta/database.h"
 
@@ -27,6 +30,43 @@ TEST_CASE("a list of statements is written as a whole or not at all, and takes n
   db.reset();
   db = *Database::Open(dir.path() + "/db");
   CHECK(Count(*db) == 2);
+}
+
+TEST_CASE("what was posted is there for the next query, and reaches the file without anybody waiting") {
+  os::TempDir dir = *os::TempDir::Make("database-test-");
+  auto db = *Database::Open(dir.path() + "/db");
+  for (int i = 0; i < 10; i++) db->Post({{"INSERT INTO leases VALUES(?,'1')", {std::to_string(i)}}});
+  CHECK(Count(*db) == 10);
+  auto log = [&] { return *os::ReadFile(dir.path() + "/db-wal"); };
+  std::string before = log();
+  db->Post({{"INSERT INTO leases VALUES('last','1')", {}}});
+  int tries = 0;
+  while (log() == before && ++tries < 1000) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  CHECK(tries < 1000);
+}
+
+TEST_CASE("writes of many threads all stand when they return, each thread's in its order") {
+  os::TempDir dir = *os::TempDir::Make("database-test-");
+  auto db = *Database::Open(dir.path() + "/db");
+  constexpr int kThreads = 8, kWrites = 100;
+  std::vector<std::thread> threads;
+  std::vector<int> failed(kThreads);
+  for (int t = 0; t < kThreads; t++) {
+    threads.emplace_back([&, t] {
+      std::string id = std::to_string(t);
+      for (int i = 0; i < kWrites; i++) {
+        std::string number = std::to_string(i);
+        db->Post({{"INSERT INTO leases VALUES(?,?)", {id, "posted"}}});
+        bool one = db->Run("UPDATE leases SET digest=? WHERE id=? AND digest='posted'", {number, id}).ok();
+        bool found = false;
+        one &= db->Query("SELECT 1 FROM leases WHERE id=? AND digest=?", {id, number}, [&](const Row&) { found = true; }).ok();
+        failed[t] += !one || !found;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (int of : failed) CHECK(of == 0);
+  CHECK(Count(*db) == kThreads * kWrites);
 }
 
 TEST_CASE("a damaged file is set aside, one of a later program is refused") {
