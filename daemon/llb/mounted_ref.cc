@@ -11,8 +11,13 @@ absl::StatusOr<std::unique_ptr<MountedRef>> MountedRef::Make(const CancelToken& 
     path = out->empty_.path();
   } else {
     BK_ASSIGN(out->active_, ref->Mount(cancel, fetch, true));
-    BK_ASSIGN(out->mount_, os::TempMount::Make(out->active_->mounts()));
-    path = out->mount_.path();
+    const std::vector<os::Mount>& mounts = out->active_->mounts();
+    if (mounts.size() == 1 && mounts[0].type == "bind") {
+      path = mounts[0].source;  // a tree in one directory is read where it lies
+    } else {
+      BK_ASSIGN(out->mount_, os::TempMount::Make(mounts));
+      path = out->mount_.path();
+    }
   }
   BK_TRY(out->files_, frontend::TreeReader::Open(path));
   return out;

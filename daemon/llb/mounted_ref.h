@@ -1,4 +1,5 @@
 // A ref that a frontend looks into: mounted read-only for as long as this lives, since frontends read many small pieces.
+// A tree that is one directory on disk is read there, without a mount.
 //
 // Thread-safe once made.
 #pragma once

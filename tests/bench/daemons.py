@@ -30,8 +30,7 @@ class Own(Daemon):
 
     def timed_build(self, context, *more, stdin=None):
         """Wall time in ms of the buildctl process alone."""
-        argv = machine.command_as(self.user, [os.path.join(self.bin, "buildctl"), "--addr", self.address, *self.build_args(context), *more])
-        return self.timed(argv)
+        return self.timed(self.client(*self.build_args(context), *more))
 
     def timed(self, argv, stdin=None):
         env = dict(self.env, BUILDKIT_HOST=self.address)
@@ -42,8 +41,19 @@ class Own(Daemon):
             raise AssertionError(f"{' '.join(argv)}\n{done.stderr.decode()[-3000:]}\n{self.log()}")
         return took
 
+    def timed_loops(self, loops, seconds, context):
+        """Wall times in ms of buildctl processes, `loops` at the same time; the probe starts them, since this script's threads would take a part of what is measured."""
+        argv = [os.path.join(probe_dir(), "bench_probe"), "loops", str(loops), str(seconds), *self.plain_client(*self.build_args(context))]
+        done = subprocess.run(machine.command_as(self.user, argv), env=dict(self.env, BUILDKIT_HOST=self.address), capture_output=True, cwd=self.dir)
+        if done.returncode != 0:
+            raise AssertionError(f"{done.stderr.decode()[-3000:]}\n{self.log()}")
+        return [float(line) for line in done.stdout.split()]
+
+    def plain_client(self, *argv):
+        return [os.path.join(self.bin, "buildctl"), "--addr", self.address, *argv]
+
     def client(self, *argv):
-        return machine.command_as(self.user, [os.path.join(self.bin, "buildctl"), "--addr", self.address, *argv])
+        return machine.command_as(self.user, self.plain_client(*argv))
 
     def memory_mb(self):
         """(sum of Pss of launcher, child, daemon and helpers, VmRSS of the daemon, its VmHWM)."""

@@ -153,15 +153,7 @@ def clients(setting, loops=50):
             context = daemon.context({"Dockerfile": f"FROM {setting.base}\nCOPY file /\n" + "RUN true\n" * 3, "file": "x"})
             daemon.timed_build(context)
             begin = time.perf_counter()
-
-            def loop(_):
-                times = []
-                while time.perf_counter() < begin + seconds:
-                    times.append(daemon.timed_build(context))
-                return times
-
-            with concurrent.futures.ThreadPoolExecutor(loops) as pool:
-                times = sorted(ms for each in pool.map(loop, range(loops)) for ms in each)
+            times = sorted(daemon.timed_loops(loops, seconds, context))
             took = time.perf_counter() - begin
             setting.table.add(f"{loops} clients, cached builds", user, daemon.what, [len(times) / took], "1/s", 60, at_least=True)
             setting.table.add(f"{loops} clients, p99", user, daemon.what, [times[len(times) * 99 // 100] / 1000], "s", 1.5)

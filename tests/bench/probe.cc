@@ -2,12 +2,15 @@
 //
 // usage: bench_probe first-answer SOCKET COMMAND…   starts the daemon, prints the milliseconds until ListWorkers was answered, and the pid
 //        bench_probe chain COUNT                    writes an LLB definition of COUNT file operations, each on the one before
+//        bench_probe loops COUNT SECONDS COMMAND…   COUNT loops of the command at the same time, no new one after SECONDS; prints the milliseconds of each
 //        bench_probe convert COUNT                  prints the milliseconds, of the best of 20 times, that a Dockerfile of COUNT instructions takes to become LLB
 #include <fcntl.h>
 #include <grpcpp/grpcpp.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +18,7 @@
 #include <cstdio>
 #include <cstring>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/os/unique_fd.h"
@@ -28,6 +32,10 @@ extern char** environ;
 
 namespace {
 
+double MillisecondsSince(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+}
+
 bool Listens(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -40,7 +48,7 @@ bool Listens(const std::string& path) {
 int FirstAnswer(const std::string& socket_path, char** command) {
   bk::wire::HoldGrpc();
   auto begin = std::chrono::steady_clock::now();
-  auto elapsed_ms = [&] { return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count(); };
+  auto elapsed_ms = [&] { return MillisecondsSince(begin); };
   pid_t pid = 0;
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
@@ -57,6 +65,49 @@ int FirstAnswer(const std::string& socket_path, char** command) {
   double total = elapsed_ms();
   if (!status.ok() || response.record_size() == 0) return std::fprintf(stderr, "no workers: %s\n", status.error_message().c_str()), 1;
   std::printf("%.2f %d\n", total, pid);
+  return 0;
+}
+
+// Runs the command once, its output into `log`, which is emptied before. False: it could not be started or failed.
+bool RunOnce(char** command, int log) {
+  if (ftruncate(log, 0) != 0 || lseek(log, 0, SEEK_SET) != 0) return false;
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_adddup2(&actions, log, 1);
+  posix_spawn_file_actions_adddup2(&actions, log, 2);
+  pid_t pid = 0;
+  int error = posix_spawn(&pid, command[0], &actions, nullptr, command, environ);
+  posix_spawn_file_actions_destroy(&actions);
+  int status = -1;
+  return error == 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+int Loops(int count, double seconds, char** command) {
+  auto begin = std::chrono::steady_clock::now();
+  std::vector<std::vector<double>> times(static_cast<size_t>(count));  // ms; empty: the loop failed
+  std::vector<std::thread> loops;
+  for (auto& own : times) {
+    loops.emplace_back([&own, begin, seconds, command] {
+      bk::os::UniqueFd log(memfd_create("log", MFD_CLOEXEC));
+      while (MillisecondsSince(begin) < seconds * 1000) {
+        auto start = std::chrono::steady_clock::now();
+        if (RunOnce(command, log.get())) {
+          own.push_back(MillisecondsSince(start));
+          continue;
+        }
+        char text[2000];
+        ssize_t size = pread(log.get(), text, sizeof text, 0);
+        std::fprintf(stderr, "%s failed: %.*s\n", command[0], static_cast<int>(std::max<ssize_t>(size, 0)), text);
+        return own.clear();
+      }
+    });
+  }
+  for (auto& loop : loops) loop.join();
+  for (const auto& own : times) {
+    if (own.empty()) return 1;
+    for (double ms : own) std::printf("%.2f\n", ms);
+  }
   return 0;
 }
 
@@ -111,7 +162,7 @@ int Convert(int count) {
     bk::dockerfile::DockerfileFrontend frontend([](std::string_view) { return true; });
     auto begin = std::chrono::steady_clock::now();
     auto result = frontend.Solve(bk::CancelToken::Never(), bridge, {}, {});
-    best_ms = std::min(best_ms, std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
+    best_ms = std::min(best_ms, MillisecondsSince(begin));
     if (!result.ok()) return std::fprintf(stderr, "%s\n", std::string(result.status().message()).c_str()), 1;
   }
   std::printf("%.2f\n", best_ms);
@@ -124,7 +175,8 @@ int main(int argc, char** argv) {
   std::string verb = argc > 1 ? argv[1] : "";
   if (verb == "first-answer" && argc > 3) return FirstAnswer(argv[2], argv + 3);
   if (verb == "chain" && argc == 3) return Chain(std::atoi(argv[2]));
+  if (verb == "loops" && argc > 4) return Loops(std::atoi(argv[2]), std::atof(argv[3]), argv + 4);
   if (verb == "convert" && argc == 3) return Convert(std::atoi(argv[2]));
-  std::fprintf(stderr, "usage: bench_probe first-answer SOCKET COMMAND… | chain COUNT | convert COUNT\n");
+  std::fprintf(stderr, "usage: bench_probe first-answer SOCKET COMMAND… | chain COUNT | loops COUNT SECONDS COMMAND… | convert COUNT\n");
   return 2;
 }
