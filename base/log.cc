@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "base/go_json.h"
+#include "base/time_text.h"
 
 namespace bk::log {
 namespace {
@@ -15,15 +16,7 @@ std::atomic<Format> g_format{Format::kText};
 
 constexpr std::string_view kNames[] = {"trace", "debug", "info", "warning", "error", "fatal"};
 
-std::string Now() {
-  timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  tm parts;
-  gmtime_r(&now.tv_sec, &parts);
-  char text[40];
-  strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text;
-}
+std::string Now() { return Rfc3339(time(nullptr), 0, Decimals::kNone); }
 
 // logfmt: bare words stay bare, everything else is quoted.
 std::string TextValue(std::string_view value) {

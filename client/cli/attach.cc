@@ -1,6 +1,7 @@
 // `buildctl attach`: watches a build that another client started, from its beginning, and ends as it ends.
 #include "client/cli/build_progress.h"
 #include "client/cli/connect.h"
+#include "client/cli/history_stream.h"
 #include "client/cli/stream_error.h"
 #include "client/cli/verbs.h"
 #include "control/control.grpc.pb.h"
@@ -15,20 +16,16 @@ namespace api = moby::buildkit::v1;
 constexpr std::chrono::seconds kRecordWait(10);
 
 absl::Status Outcome(const CancelToken& cancel, const Connection& connection, const std::string& ref) {
-  CallContext context(cancel);
-  context->set_deadline(std::chrono::system_clock::now() + kRecordWait);
   api::BuildHistoryRequest request;
   request.set_ref(ref);
-  auto reader = api::Control::NewStub(connection.channel())->ListenBuildHistory(context.get(), request);
-  api::BuildHistoryEvent event;
-  while (reader->Read(&event)) {
-    if (event.record().ref() != ref || !event.record().has_completedat()) continue;
-    context->TryCancel();
-    reader->Finish();
-    return event.record().has_error() ? AnnotateCall(wire::FromProto(event.record().error()), "failed to solve") : absl::OkStatus();
-  }
-  absl::Status end = connection.FromCall(reader->Finish());
-  return Unknown("build ", Quote(ref), " ended, but how is not known: ", end.ok() ? "there is no record of it" : ErrorText(end));
+  std::optional<api::BuildHistoryRecord> record;
+  auto take = [&](const api::BuildHistoryEvent& event) {
+    if (event.record().ref() == ref && event.record().has_completedat()) record = event.record();
+    return !record.has_value();
+  };
+  absl::Status end = ListenHistory(cancel, connection, request, take, kRecordWait);
+  if (!record) return Unknown("build ", Quote(ref), " ended, but how is not known: ", end.ok() ? "there is no record of it" : ErrorText(end));
+  return record->has_error() ? AnnotateCall(wire::FromProto(record->error()), "failed to solve") : absl::OkStatus();
 }
 
 absl::Status Run(const CancelToken& cancel, const flags::Values& values) {

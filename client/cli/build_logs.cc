@@ -3,6 +3,7 @@
 
 #include "base/digest.h"
 #include "client/cli/connect.h"
+#include "client/cli/history_stream.h"
 #include "client/cli/stream_error.h"
 #include "client/cli/verbs.h"
 #include "client/progress/display.h"
@@ -38,18 +39,15 @@ absl::Status PrintBlob(const CancelToken& cancel, const Connection& connection, 
 }
 
 absl::Status PrintTrace(const CancelToken& cancel, const Connection& connection, const std::string& ref) {
-  CallContext context(cancel);
   api::BuildHistoryRequest request;
   request.set_ref(ref);
   request.set_earlyexit(true);
-  auto reader = api::Control::NewStub(connection.channel())->ListenBuildHistory(context.get(), request);
-  api::BuildHistoryEvent event;
-  bool found = reader->Read(&event);
-  if (found) context->TryCancel();
-  absl::Status end = StreamEnd(cancel, connection, reader->Finish());
-  if (!found) return end.ok() ? NotFound("ref ", ref, " not found") : end;
-  if (!event.record().has_trace()) return NotFound("ref ", ref, " does not have trace");
-  BK_TRY(Digest digest, Digest::Parse(event.record().trace().digest()));
+  std::optional<api::BuildHistoryEvent> found;
+  auto take = [&](const api::BuildHistoryEvent& event) { return found = event, false; };
+  BK_RETURN_IF_ERROR(ListenHistory(cancel, connection, request, take));
+  if (!found) return NotFound("ref ", ref, " not found");
+  if (!found->record().has_trace()) return NotFound("ref ", ref, " does not have trace");
+  BK_TRY(Digest digest, Digest::Parse(found->record().trace().digest()));
   return PrintBlob(cancel, connection, digest);
 }
 

@@ -1,10 +1,8 @@
 // The verbs about records of builds: debug histories, debug ctl, debug monitor, prune-histories.
-#include <functional>
-
 #include "client/cli/connect.h"
 #include "client/cli/history_print.h"
+#include "client/cli/history_stream.h"
 #include "client/cli/message_value.h"
-#include "client/cli/stream_error.h"
 #include "client/cli/text_format.h"
 #include "client/cli/verbs.h"
 #include "client/progress/terminal.h"
@@ -14,19 +12,6 @@ namespace bk::client {
 namespace {
 
 namespace api = moby::buildkit::v1;
-
-absl::Status Listen(const CancelToken& cancel, const Connection& connection, const api::BuildHistoryRequest& request, const std::function<absl::Status(const api::BuildHistoryEvent&)>& take) {
-  CallContext context(cancel);
-  auto reader = api::Control::NewStub(connection.channel())->ListenBuildHistory(context.get(), request);
-  api::BuildHistoryEvent event;
-  while (reader->Read(&event)) {
-    if (absl::Status taken = take(event); !taken.ok()) {
-      context->TryCancel();
-      return taken;
-    }
-  }
-  return StreamEnd(cancel, connection, reader->Finish());
-}
 
 absl::Status Update(const CancelToken& cancel, const Connection& connection, const api::UpdateBuildHistoryRequest& request) {
   CallContext context(cancel);
@@ -60,8 +45,9 @@ absl::Status RunHistories(const CancelToken& cancel, const flags::Values& values
   api::BuildHistoryRequest request;
   request.set_earlyexit(true);
   EventPrinter printer(std::move(format), true);
-  BK_RETURN_IF_ERROR(Listen(cancel, *connection, request, [&](const api::BuildHistoryEvent& event) {
-    return printer.Add(event);
+  BK_RETURN_IF_ERROR(ListenHistory(cancel, *connection, request, [&](const api::BuildHistoryEvent& event) -> absl::StatusOr<bool> {
+    BK_RETURN_IF_ERROR(printer.Add(event));
+    return true;
   }));
   printer.Finish();
   return absl::OkStatus();
@@ -74,15 +60,16 @@ absl::Status RunPrune(const CancelToken& cancel, const flags::Values& values) {
   request.set_earlyexit(true);
   EventPrinter printer(std::move(format), false);
   std::string errors;
-  BK_RETURN_IF_ERROR(Listen(cancel, *connection, request, [&](const api::BuildHistoryEvent& event) {
-    if (!event.has_record() || event.record().pinned()) return absl::OkStatus();
+  BK_RETURN_IF_ERROR(ListenHistory(cancel, *connection, request, [&](const api::BuildHistoryEvent& event) -> absl::StatusOr<bool> {
+    if (!event.has_record() || event.record().pinned()) return true;
     api::UpdateBuildHistoryRequest deletion;
     deletion.set_ref(event.record().ref());
     deletion.set_delete_(true);
     absl::Status status = Update(cancel, *connection, deletion);
     if (cancel.cancelled()) return status;
     if (!status.ok()) errors += (errors.empty() ? "" : "\n") + ErrorText(status);
-    return status.ok() ? printer.Add(event) : absl::OkStatus();
+    if (status.ok()) BK_RETURN_IF_ERROR(printer.Add(event));
+    return true;
   }));
   printer.Finish();
   return errors.empty() ? absl::OkStatus() : Unknown(errors);
@@ -93,10 +80,10 @@ absl::Status RunMonitor(const CancelToken& cancel, const flags::Values& values) 
   api::BuildHistoryRequest request;
   request.set_activeonly(!values.Bool("completed"));
   request.set_ref(values.String("ref"));
-  BK_RETURN_IF_ERROR(Listen(cancel, *connection, request, [](const api::BuildHistoryEvent& event) {
+  BK_RETURN_IF_ERROR(ListenHistory(cancel, *connection, request, [](const api::BuildHistoryEvent& event) {
     Print(stdout, HistoryLines(event));
     std::fflush(stdout);
-    return absl::OkStatus();
+    return true;
   }));
   return Unknown("EOF");  // the daemon has nothing more to tell, ever
 }

@@ -21,7 +21,7 @@ class Printer {
   Printer(bool verbose, std::optional<go_template::Template> format) : verbose_(verbose), format_(std::move(format)) {}
   absl::Status Add(const UsageRecord& record) {
     total_ += record.size();
-    if (format_) return PrintValue(*format_, UsageValue(record));
+    if (format_) return PrintValue(*format_, UsageValue(record).target());
     if (verbose_) {
       WriteUsageVerbose(table_, record);
     } else {

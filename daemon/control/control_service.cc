@@ -3,6 +3,7 @@
 #include <ctime>
 
 #include "base/filter.h"
+#include "base/time_text.h"
 #include "base/version.h"
 #include "daemon/control/build_recorder.h"
 #include "daemon/control/convert.h"
@@ -23,12 +24,7 @@ void FillVersion(moby::buildkit::v1::types::BuildkitVersion& out) {
 std::string Rfc3339Now() {
   timespec now;
   clock_gettime(CLOCK_REALTIME, &now);
-  tm parts;
-  gmtime_r(&now.tv_sec, &parts);
-  char seconds[32], text[48];
-  strftime(seconds, sizeof seconds, "%Y-%m-%dT%H:%M:%S", &parts);
-  snprintf(text, sizeof text, "%s.%09ldZ", seconds, now.tv_nsec);
-  return text;
+  return Rfc3339(now.tv_sec, static_cast<int32_t>(now.tv_nsec), Decimals::kNine);
 }
 
 }  // namespace

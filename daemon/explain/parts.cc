@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/digest.h"
+#include "base/unicode.h"
 
 namespace bk::explain {
 namespace {
@@ -114,8 +115,7 @@ void AddSource(const pb::SourceOp& op, Parts& parts) {
 }  // namespace
 
 bool IsSecretName(std::string_view name) {
-  std::string upper(name);
-  std::transform(upper.begin(), upper.end(), upper.begin(), [](unsigned char c) { return std::toupper(c); });
+  std::string upper = ToUpper(name);
   constexpr const char* kWords[] = {"SECRET", "TOKEN", "PASSW", "PWD", "KEY", "CREDENTIAL", "AUTH", "PRIVATE"};
   return std::any_of(std::begin(kWords), std::end(kWords), [&](const char* word) { return upper.find(word) != std::string::npos; });
 }

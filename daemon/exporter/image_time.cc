@@ -4,6 +4,8 @@
 
 #include <cstdio>
 
+#include "base/time_text.h"
+
 namespace bk::exporter {
 namespace {
 
@@ -30,15 +32,6 @@ std::string Fraction(int32_t nanoseconds) {
   std::string out = digits;
   out.erase(out.find_last_not_of('0') + 1);
   return out;
-}
-
-std::string Calendar(int64_t seconds) {
-  time_t t = seconds;
-  struct tm tm {};
-  gmtime_r(&t, &tm);
-  char text[64];
-  snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
-  return text;
 }
 
 }  // namespace
@@ -88,7 +81,7 @@ absl::StatusOr<ImageTime> ImageTime::Parse(std::string_view text) {
   return out;
 }
 
-ImageTime ImageTime::FromSeconds(int64_t seconds) { return {seconds, 0, Calendar(seconds) + "Z"}; }
+ImageTime ImageTime::FromSeconds(int64_t seconds) { return {seconds, 0, Rfc3339(seconds)}; }
 
 ImageTime ImageTime::FromNs(int64_t ns) {
   constexpr int64_t kSecond = 1'000'000'000;
@@ -98,9 +91,9 @@ ImageTime ImageTime::FromNs(int64_t ns) {
     rest += kSecond;
   }
   auto nanoseconds = static_cast<int32_t>(rest);
-  return {seconds, nanoseconds, Calendar(seconds) + Fraction(nanoseconds) + "Z"};
+  return {seconds, nanoseconds, Rfc3339(seconds, nanoseconds)};
 }
 
-std::string ImageTime::SecondsText() const { return Calendar(seconds) + "Z"; }
+std::string ImageTime::SecondsText() const { return Rfc3339(seconds); }
 
 }  // namespace bk::exporter

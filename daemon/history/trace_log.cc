@@ -7,6 +7,7 @@
 
 #include "base/go_json.h"
 #include "base/status.h"
+#include "base/time_text.h"
 #include "base/version.h"
 
 namespace bk::history {
@@ -31,15 +32,7 @@ std::string SpanId(size_t number) {
   return text;
 }
 
-std::string Time(const Timestamp& time) {
-  time_t seconds = time.seconds();
-  tm parts{};
-  gmtime_r(&seconds, &parts);
-  char text[32], nanos[16];
-  strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-  std::snprintf(nanos, sizeof nanos, ".%09dZ", time.nanos());
-  return StrCat(std::string_view(text), std::string_view(nanos));
-}
+std::string Time(const Timestamp& time) { return Rfc3339(time.seconds(), time.nanos(), Decimals::kNine); }
 
 void WriteContext(GoJsonWriter& w, const char* key, const std::string& trace_id, const std::string& span_id) {
   w.Key(key);

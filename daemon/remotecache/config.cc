@@ -3,34 +3,13 @@
 #include <ctime>
 
 #include "base/go_json.h"
+#include "base/time_text.h"
 #include "daemon/remotecache/chains.h"
 
 namespace bk::remotecache {
 namespace {
 
 using solver::CacheExportResult;
-
-// time.RFC3339Nano in UTC.
-std::string TimeText(int64_t ns) {
-  constexpr int64_t kSecond = 1'000'000'000;
-  int64_t fraction = ns % kSecond;
-  time_t seconds = static_cast<time_t>(ns / kSecond);
-  if (fraction < 0) {
-    fraction += kSecond;
-    seconds--;
-  }
-  tm utc{};
-  gmtime_r(&seconds, &utc);
-  char text[32];
-  size_t length = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
-  std::string out(text, length);
-  if (fraction != 0) {
-    std::string digits = std::to_string(kSecond + fraction).substr(1);
-    digits.erase(digits.find_last_not_of('0') + 1);
-    out += "." + digits;
-  }
-  return out + "Z";
-}
 
 // Layers with their parents, each chain once.
 class LayerTable {
@@ -110,7 +89,7 @@ void WriteRecord(GoJsonWriter& w, const ConfigRecord& record) {
     w.Key("layer");
     w.Int(record.layer);
     w.Key("createdAt");
-    w.String(TimeText(record.created_ns));
+    w.String(Rfc3339OfNs(record.created_ns));
     w.EndObject();
     w.EndArray();
   }

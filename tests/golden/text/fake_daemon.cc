@@ -12,6 +12,7 @@
 #include "base/os/file.h"
 #include "control/control.grpc.pb.h"
 #include "frontend/gateway.grpc.pb.h"
+#include "proto/llb/caps.h"
 #include "proto/wire/status_codec.h"
 
 namespace bk::golden::text {
@@ -161,7 +162,14 @@ class FakeDaemon::BridgeService : public gateway::LLBBridge::Service {
  public:
   explicit BridgeService(State& state) : state_(state) {}
 
-  grpc::Status Ping(grpc::ServerContext*, const gateway::PingRequest*, gateway::PongResponse*) override { return state_.Error("LLBBridge/Ping"); }
+  grpc::Status Ping(grpc::ServerContext*, const gateway::PingRequest*, gateway::PongResponse* response) override {
+    for (const llb::Capability& capability : llb::LlbCapabilities()) {
+      auto* cap = response->add_llbcaps();
+      cap->set_id(std::string(capability.id));
+      cap->set_enabled(true);
+    }
+    return state_.Error("LLBBridge/Ping");
+  }
   grpc::Status Solve(grpc::ServerContext*, const gateway::SolveRequest* request, gateway::SolveResponse* response) override {
     state_.build.With([&](State::Build& b) { b.seen["bridge_solve"] = ToJson(*request); });
     const Json metadata = state_.server.value("bridge_metadata", Json::object());

@@ -4,6 +4,7 @@
 
 #include "base/go_parse.h"
 #include "base/split.h"
+#include "base/time_text.h"
 #include "base/unicode.h"
 #include "daemon/frontend/dockerfile/convert/archive_time.h"
 #include "daemon/frontend/dockerfile/convert/conversion.h"
@@ -180,20 +181,9 @@ absl::StatusOr<std::string> Epoch::Text() const {
   }
   int zone_min = (zone_s < 0 ? -zone_s : zone_s) / 60;
   if (zone_min >= kDay / 60) return InvalidArgument("timezone hour outside of range [0,23]");
-  auto local = static_cast<std::time_t>(seconds + zone_s);
-  std::tm parts{};
-  gmtime_r(&local, &parts);
-  char text[64];
-  std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
-  std::string out = text;
-  if (nanos > 0) {
-    std::snprintf(text, sizeof text, ".%09d", nanos);
-    out += text;
-    out.resize(out.find_last_not_of('0') + 1);
-  }
-  if (zone_s == 0) return out + "Z";
-  std::snprintf(text, sizeof text, "%c%02d:%02d", zone_s < 0 ? '-' : '+', zone_min / 60, zone_min % 60);
-  return out + text;
+  char zone[64] = "Z";
+  if (zone_s != 0) std::snprintf(zone, sizeof zone, "%c%02d:%02d", zone_s < 0 ? '-' : '+', zone_min / 60, zone_min % 60);
+  return Rfc3339(seconds + zone_s, nanos, Decimals::kAsNeeded, 'T', zone);
 }
 
 int64_t Epoch::Nanoseconds() const {

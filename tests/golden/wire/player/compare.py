@@ -297,7 +297,7 @@ def messages_of(method, recorded, actual, names, path, side_by_side=False):
             sums["statuses"] = [] if side_by_side else [one for one in sums["statuses"] if one.get("vertex") not in failed]
             for one in sums["vertexes"] if side_by_side else ():
                 one.pop("cached", None)
-    elif method.endswith("LLBBridge/Return"):  # a failed build's error, as ends of calls are compared
+    elif method.rstrip("!").endswith("LLBBridge/Return"):  # a failed build's error, as ends of calls are compared
         recorded, actual = ([dict(one, error=without_places(one["error"])) if "error" in one else one for one in side] for side in (recorded, actual))
     elif method.endswith("/ExecProcess"):
         recorded, actual = sum_of_processes(recorded), sum_of_processes(actual)
