@@ -295,7 +295,7 @@ class ClientFrontend(ApiCase):
                     self.assertEqual(len([path for path in registry.requests if kind in path]), 1, registry.requests)
 
     def test_reads_share_one_mount(self):
-        """Every read of a ref goes through the same mount, which goes with the build."""
+        """Every read of a ref goes through the same mount, which goes with the build; a tree that is one directory needs none."""
         def mounts(daemon):
             seen = set()
             for pid in daemon.pids():
@@ -303,7 +303,7 @@ class ClientFrontend(ApiCase):
                     seen.update(line for line in pathlib.Path(f"/proc/{pid}/mountinfo").read_text().splitlines() if daemon.dir in line)
             return seen
 
-        for snapshotter in ("native", "overlayfs"):
+        for snapshotter, expected in (("native", 0), ("overlayfs", 1)):
             for daemon, client in self.each(snapshotter=snapshotter):
                 graph = Graph()
                 definition = graph.definition(graph.run([self.image(graph)], "echo text > /f"))
@@ -312,7 +312,7 @@ class ClientFrontend(ApiCase):
                     before = len(mounts(daemon))
                     self.assertEqual(frontend.read(ref, "/f"), "text\n")
                     self.assertEqual(frontend.stat(ref, "/etc/passwd").uid, 0)
-                    self.assertEqual(len(mounts(daemon)), before + 1, mounts(daemon))
+                    self.assertEqual(len(mounts(daemon)), before + expected, mounts(daemon))
                 self.assertEqual(len(mounts(daemon)), before, mounts(daemon))
 
     def test_results(self):

@@ -8,9 +8,7 @@ import contextlib
 import hashlib
 import importlib
 import os
-import pathlib
 import queue
-import re
 import socket
 import subprocess
 import sys
@@ -29,11 +27,8 @@ def _module(path):
     """The messages of one file below proto/api."""
     global _made
     if _made is None:
-        _made, top = machine.scratch("protos"), pathlib.Path(machine.scratch("proto-files"))
-        for file in (machine.TOP / "proto/api").rglob("*.proto"):
-            (top / file.relative_to(machine.TOP / "proto/api")).parent.mkdir(exist_ok=True)
-            # A foreign client knows the contract as it is written: names of files are strings.
-            (top / file.relative_to(machine.TOP / "proto/api")).write_text(re.sub(r"bytes( \w+ = \d+;  // string)", r"string\1", file.read_text()))
+        _made = machine.scratch("protos")
+        top = machine.TOP / "proto/api"
         subprocess.run(["protoc", f"-I{top}", f"--python_out={_made}", *sorted(str(file) for file in top.rglob("*.proto"))], check=True)
         sys.path.insert(0, _made)
     return importlib.import_module(path)
