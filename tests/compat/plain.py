@@ -7,7 +7,7 @@ import re
 PATTERNS = (
     (r"sha256:[0-9a-f]{12,64}", "sha256:D"),
     (r"\b[0-9a-f]{64}\b", "D"),
-    (r"\b(?=[0-9a-z]*\d)[0-9a-z]{24,26}\b", "ID"),
+    (r"\b[0-9a-z]{25}\b", "ID"),
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( ?[+-]\d{4} UTC|Z|[+-]\d\d:\d\d)?( m=\S+)?", "TIME"),
     (r'"(seconds|nanos)":\d+', r'"\1":N'),
     (r"\b\d+(\.\d+)?(ms|µs|us|s)\b", "T"),
@@ -19,7 +19,7 @@ PATTERNS = (
     (r"\bbuildctl v?\d\S*|\bv0\.(0\.0\+unknown|99\.0)", "VERSION"),
     (r" size:\d+", " size:N"),
     (r"Usage count:.*", "Usage count: N"),
-    (r"(COMPLETE +ID +TIME +TIME +)\d+", r"\1N"),
+    (r"(COMPLETE\s+ID\s+TIME\s+TIME\s+)\d+", r"\1N"),
     (r"\b(less than a second|about a minute|\d+ (second|minute|hour)s?) ago", "AGO"),
     (r"\b\d+(\.\d+)? ?[kMGT]?i?B(/s)?\b", "SIZE"),
     (r"127\.0\.0\.1:\d+", "REGISTRY"),
@@ -47,6 +47,8 @@ def steps(text):
             lines.append(said)
     out = []
     for lines in sorted(found.values()):
+        if " FROM " in lines[0]:  # an image that is pulled when a later step needs it is told as cached, done or both, as it comes
+            lines = [line for line in lines if line not in ("CACHED", "DONE T")]
         out += ["# " + lines[0]] + sorted("    " + line for line in lines[1:])  # stdout and stderr of a step come as they come
     return "\n".join(out + rest)
 
