@@ -33,17 +33,23 @@ class EventLog : public ProgressSink {
   void Warning(const WarningEvent& event) override { Add(event); }
   void Add(ProgressEvent event) { Add(std::make_shared<const ProgressEvent>(std::move(event))); }
   void Add(ProgressEventPtr event) {
-    state_.Change([&](State& s) { s.events.push_back(std::move(event)); });
+    bool waited_for = state_.With([&](State& s) {
+      s.events.push_back(std::move(event));
+      return s.waiting > 0;
+    });
+    if (waited_for) state_.NotifyAll();
   }
   void Close() {
     state_.Change([](State& s) { s.closed = true; });
   }
-  // Delivers everything from the beginning until the log is closed; Cancelled when `cancel` is first.
+  // Delivers everything from the beginning until the log is closed; Cancelled when `cancel` is first. What comes within
+  // 100 ms of a delivery waits for the next one, so that a build of many events does not wake its watchers for each.
   absl::Status Follow(const CancelToken& cancel, ProgressSink& sink);
 
  private:
   struct State {
     std::vector<ProgressEventPtr> events;
+    int waiting = 0;  // followers that have delivered everything
     bool closed = false;
   };
   Guarded<State> state_;
