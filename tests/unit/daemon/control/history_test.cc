@@ -221,8 +221,9 @@ TEST_CASE("a deleted record is gone; who asked for it by ref is told so") {
 
 TEST_CASE("old records expire by the limits, pinned ones stay") {  // DMN-065
   Fixture f({.max_age_ns = 0, .max_entries = 1});
-  for (const char* ref : {"a", "b", "c"}) f.Run(ref);
-  CHECK(f.history.SetPinned("a", true).ok());
+  f.Run("a");
+  CHECK(f.history.SetPinned("a", true).ok());  // before there are more than the limit allows: the history's own thread may look at any time
+  for (const char* ref : {"b", "c"}) f.Run(ref);
   f.history.Expire(solver::NowNs() + 1);
   CHECK(f.Told() == "COMPLETE a\nCOMPLETE c\n");
 }
