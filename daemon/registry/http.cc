@@ -42,7 +42,7 @@ struct Exchange {
   bool from_loopback = false;  // and that host is this machine
   bool direct = true;          // no proxy may stand between
   bool connected = false;
-  char library_text[CURL_ERROR_SIZE] = "";  // what libcurl says beside its code
+  char curl_text[CURL_ERROR_SIZE] = "";  // what libcurl says beside its code
   bool at_loopback = false;    // whom it was connected to
 
   bool IsRead() const { return request.method == "GET" || request.method == "HEAD"; }
@@ -183,7 +183,7 @@ absl::Status Prepare(CURL* easy, CallbackState& state, const GoUrl& url, long st
   curl_easy_reset(easy);
   curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, state.exchange.library_text);
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, state.exchange.curl_text);
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(state.exchange.IsRead() ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, kBufferBytes);
@@ -223,7 +223,7 @@ absl::Status TransferError(CURLcode code, const Exchange& exchange) {
   if (code == CURLE_COULDNT_RESOLVE_HOST) text = "no such host";
   if (certificate) return FailedPrecondition(subject, ": tls: failed to verify certificate: ", text);
   // The alert comes when the handshake is over for the client (RFC 8446, 4.4.2.4), which libcurl tells in words alone.
-  auto alert = [&](const char* text) { return std::strstr(exchange.library_text, text) != nullptr; };
+  auto alert = [&](const char* text) { return std::strstr(exchange.curl_text, text) != nullptr; };
   if (code == CURLE_SSL_CLIENTCERT || alert("alert certificate required") || alert("alert bad certificate")) return FailedPrecondition(subject, ": tls: the server wants a client certificate, or another one (keypair or tlsconfigdir of the registry's table)");
   if (code == CURLE_SSL_CERTPROBLEM) return FailedPrecondition(subject, ": tls: the client certificate cannot be used with its key: ", text);
   absl::Status status = Unavailable(subject, ": ", text);
