@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <thread>
 
 #include "daemon/solver/job_state.h"
@@ -44,6 +45,21 @@ TEST_CASE("a build's events come to a watcher while it goes on, each once, and t
   CHECK(first.count() == 52);
   CHECK(log.Follow(CancelToken::Never(), late).ok());
   CHECK(late.count() == 52);
+}
+
+TEST_CASE("what comes right after a delivery waits for the next one") {  // RPC-015
+  using Clock = std::chrono::steady_clock;
+  EventLog log;
+  Counter seen;
+  std::thread watch([&] { CHECK(log.Follow(CancelToken::Never(), seen).ok()); });
+  auto begun = Clock::now();
+  log.Vertex({});
+  seen.Wait(1);
+  log.Vertex({});
+  seen.Wait(2);
+  CHECK(Clock::now() - begun >= std::chrono::milliseconds(100));  // a loaded machine makes it longer, never shorter
+  log.Close();
+  watch.join();
 }
 
 TEST_CASE("a watcher that rests ends as soon as it is cancelled") {
