@@ -28,10 +28,9 @@ absl::Status WithSession(const CancelToken& cancel, Manager& manager, const std:
       return broken.ok() ? session.status() : broken;
     }
     absl::Status status = f(*session);
-    // Only clients that said that they come back are asked about it: others get their error at once.
-    if (status.ok() || !(*session)->returns() || !Went(cancel, **session, status)) return status;
+    if (!Went(cancel, **session, status)) return status;
     broken = Annotate(status, "the client's connection broke in the middle of this");
-    if (attempt == kMostAttempts || !manager.MayReturn(id)) return broken;
+    if (!(*session)->returns() || attempt == kMostAttempts || !manager.MayReturn(id)) return broken;
   }
 }
 

@@ -239,7 +239,7 @@ class Hostile(Case):
                 code, text = client.refusal(client.control, "Solve", Ref="vanish", Session=session.id, Definition=graph.definition(local))
                 session.close()
                 self.assertLess(time.monotonic() - begin, 20)
-                self.assertRegex(text, r"session|client|connection|context|closed|transport|EOF|reset")
+                self.assertIn("the client's connection broke in the middle of this", text)
 
     def test_garbage_on_the_socket(self):
         frame = lambda kind, flags, stream, data=b"": struct.pack(">I", len(data))[1:] + bytes((kind, flags)) + struct.pack(">I", stream) + data

@@ -10,6 +10,7 @@ import re
 import tarfile
 import threading
 import time
+import types
 
 from support import api, leaks
 from support.api import Client, Graph, control, gateway, pb
@@ -82,20 +83,19 @@ class Sessions(ApiCase):
     def test_a_session_may_come_late(self):
         """RPC-045: the build waits for the client's session."""
         for daemon, client in self.each():
-            late = {}
-            with client.session(trees={"ctx": {"f": b"late"}}) as session:
-                pass  # its id is free again
+            late, done = types.SimpleNamespace(id="late-" + str(time.monotonic_ns())), threading.Event()
 
             def come():
                 time.sleep(1)
-                late["session"] = client.session(trees={"ctx": {"f": b"late"}}, uuid=session.id)
-                late["open"] = late["session"].__enter__()
+                with client.session(trees={"ctx": {"f": b"late"}}, uuid=late.id):
+                    done.wait(60)
             thread = threading.Thread(target=come)
             thread.start()
-            made = self.local(client, session, "/f")[1]
-            thread.join()
-            late["session"].__exit__(None, None, None)
-            self.assertEqual(made, ["late"])
+            try:
+                self.assertEqual(self.local(client, late, "/f")[1], ["late"])
+            finally:
+                done.set()
+                thread.join()
 
     def test_results_go_to_the_client(self):
         """RPC-054, RPC-055, RPC-056, EXP-049, EXP-054, EXP-042, EXP-055: as files and as a stream, with the exporter's headers."""
