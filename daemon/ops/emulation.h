@@ -2,16 +2,20 @@
 // emulator. And whether it can run one program, since trees are often not of the platform that their image names.
 #pragma once
 
+#include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/os/root_path.h"
 #include "base/platform.h"
+#include "sandbox/oci/platforms.h"
 
 namespace bk::ops {
 
-// FailedPrecondition with the fix when nothing here can run `platform`. `binfmt_dir`: where binfmt_misc is mounted.
-absl::Status CheckCanRun(const Platform& platform, const Platform& host, const std::string& binfmt_dir = "/proc/sys/fs/binfmt_misc");
+// FailedPrecondition with the fix when nothing here can run `platform`. `emulated`: whether something runs programs of an
+// architecture; asked each time, for an emulator may be registered while the daemon runs.
+absl::Status CheckCanRun(const Platform& platform, const Platform& host, const std::function<bool(std::string_view)>& emulated = oci::RunsProgramsOf);
 
 // What a step starts, as its process sees it.
 struct Program {

@@ -121,6 +121,15 @@ std::string LeastProgram(std::string_view architecture) {
   return "";
 }
 
+bool RunsProgramsOf(std::string_view architecture) {
+  auto dir = os::TempDir::Make("platforms-");
+  if (!dir.ok()) return false;
+  for (const Machine& machine : kMachines) {
+    if (architecture == machine.architecture) return Runs(machine, dir->path());
+  }
+  return false;
+}
+
 std::vector<Platform> SupportedPlatforms() {
   const Platform host = HostPlatform();
   std::vector<Platform> platforms = {host};

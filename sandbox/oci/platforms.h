@@ -18,6 +18,10 @@ namespace bk::oci {
 // architecture that has none here.
 std::string LeastProgram(std::string_view architecture);
 
+// Whether the kernel starts programs of that architecture, its own or by an emulator: tries the least one of it, in another
+// root directory. False for an architecture that has none here. Needs CAP_SYS_CHROOT; blocks for a millisecond or two.
+bool RunsProgramsOf(std::string_view architecture);
+
 // The host's platform comes first. Writes the least programs to a temporary directory and runs each; needs CAP_SYS_CHROOT.
 // What cannot be tried (no rights, no room) is left out. Blocks for some milliseconds.
 std::vector<Platform> SupportedPlatforms();

@@ -19,14 +19,14 @@ def _entry(name, kind=tarfile.DIRTYPE, mode=0o755, link="", size=0):
     return info
 
 
-def layer():
+def layer(busybox="/bin/busybox"):
     """The root file system: busybox with its applets, an /etc that names users, the directories that a step mounts on."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for name in ("bin", "dev", "etc", "home", "home/builder", "proc", "root", "run", "sys", "usr", "usr/bin", "var"):
             tar.addfile(_entry(name))
         tar.addfile(_entry("tmp", mode=0o1777))
-        program = pathlib.Path("/bin/busybox").read_bytes()
+        program = pathlib.Path(busybox).read_bytes()
         tar.addfile(_entry("bin/busybox", tarfile.REGTYPE, 0o755, size=len(program)), io.BytesIO(program))
         for applet in sorted(subprocess.run(["/bin/busybox", "--list"], capture_output=True, text=True, check=True).stdout.split()):
             if applet != "busybox":
