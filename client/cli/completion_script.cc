@@ -61,8 +61,10 @@ function __buildctl_complete
     switch $answer
       case ':files *' ':directories *'
         set -l start (string replace -r '^:\S+ ' '' -- $answer)
-        for path in (__fish_complete_path (string replace -- "$start" '' $current))
-          echo $start$path
+        set -l paths __fish_complete_path
+        string match -q ':directories *' -- $answer; and set paths __fish_complete_directories
+        for path in ($paths (string replace -- "$start" '' $current))
+          test -n "$path"; and echo $start$path
         end
       case '*'
         echo $answer
