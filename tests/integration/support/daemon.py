@@ -49,7 +49,7 @@ class Daemon:
 
     def start(self, wait=True):
         log = open(self.log_path, "ab")
-        self.groups_before = leaks.control_groups()
+        self.groups_before = leaks.control_groups(self.user)
         self.process = subprocess.Popen(self.command(), env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True)
         log.close()
         if wait:
@@ -142,7 +142,7 @@ class Daemon:
         assert not left, f"processes left behind: {left}"
         left = leaks.settle(lambda: leaks.mounts(self.dir))
         assert not left, f"mounts left behind: {left}"
-        left = leaks.settle(lambda: sorted(set(leaks.control_groups()) - self.groups_before))
+        left = leaks.settle(lambda: sorted(set(leaks.control_groups(self.user)) - self.groups_before))
         assert not left, f"control groups left behind: {left}"
 
     # ---- clients ----

@@ -35,12 +35,21 @@ def mounts(marker):
     return [line for line in read("/proc/self/mountinfo").decode().splitlines() if marker in line]
 
 
-def control_groups():
+def _owner(path):
+    try:
+        return os.stat(path).st_uid
+    except FileNotFoundError:
+        return None
+
+
+def control_groups(user):
+    """Those of root's daemons or of ordinary users': daemons of both run beside each other."""
     found = set()
     for top, dirs, _ in os.walk("/sys/fs/cgroup"):
         for name in dirs:
-            if "buildkit" in name or "buildkit" in top:
-                found.add(os.path.join(top, name))
+            path = os.path.join(top, name)
+            if "buildkit" in path and (owner := _owner(path)) is not None and (owner == 0) == (user == "root"):
+                found.add(path)
         if top.count("/") > 6:
             dirs.clear()
     return found
