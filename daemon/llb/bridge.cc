@@ -54,6 +54,7 @@ absl::StatusOr<frontend::Result> BuildBridge::SolveRoot(const CancelToken& cance
   for (const frontend::CacheImport& import : request.cache_imports) {
     build_.Notice(StrCat("importing cache of type ", import.type, " is not built yet: steps that this daemon does not know are run"));
   }
+  build_.AwaitTurn(cancel);
   frontend::Result result;
   if (HasOps(request)) {
     if (!request.frontend.empty()) return Unknown("cannot solve with both Definition and Frontend specified");

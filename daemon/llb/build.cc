@@ -6,6 +6,10 @@
 
 namespace bk::llb {
 
+void Build::AwaitTurn(const CancelToken& cancel) {
+  if (admission_ != nullptr) std::call_once(came_, [&] { place_.emplace(admission_->Enter(cancel)); });
+}
+
 cache::FetchContext Build::Fetch() const {
   cache::FetchContext fetch;
   fetch.offline = gate_.rules().offline;

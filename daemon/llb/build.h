@@ -5,10 +5,13 @@
 
 #include <functional>
 #include <map>
+#include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 
 #include "base/guarded.h"
+#include "daemon/llb/admission.h"
 #include "daemon/llb/engine.h"
 #include "daemon/llb/error_details.h"
 #include "daemon/llb/source_gate.h"
@@ -19,8 +22,8 @@ namespace bk::llb {
 
 class Build {
  public:
-  Build(const EngineParts& parts, solver::Job& job, std::string session_id, EntitlementSet entitlements, PolicyList policies = {}, SourceRules rules = {})
-      : parts_(parts), job_(job), session_id_(std::move(session_id)), entitlements_(std::move(entitlements)), policies_(std::move(policies)), gate_(std::move(rules)) {
+  Build(const EngineParts& parts, solver::Job& job, std::string session_id, EntitlementSet entitlements, PolicyList policies = {}, SourceRules rules = {}, Admission* admission = nullptr)
+      : parts_(parts), job_(job), session_id_(std::move(session_id)), entitlements_(std::move(entitlements)), policies_(std::move(policies)), admission_(admission), gate_(std::move(rules)) {
     job_.SetOffline(gate_.rules().offline);
   }
 
@@ -30,6 +33,8 @@ class Build {
   const EntitlementSet& entitlements() const { return entitlements_; }
   SourceGate& gate() { return gate_; }
   StepRecord& steps() { return steps_; }
+  // Before the first thing that is solved: waits while other builds that came at the same time begin.
+  void AwaitTurn(const CancelToken& cancel);
   // Of the session only: for content that is fetched outside of a vertex.
   cache::FetchContext Fetch() const;
   cache::FetchContext FetchFor(const solver::OpContext& vertex) const { return {vertex.SessionIds(), vertex.Progress(), nullptr, vertex.Offline()}; }
@@ -49,6 +54,9 @@ class Build {
   const std::string session_id_;
   const EntitlementSet entitlements_;
   const PolicyList policies_;
+  Admission* const admission_;  // null: nobody waits
+  std::once_flag came_;
+  std::optional<Admission::Place> place_;
   SourceGate gate_;
   StepRecord steps_;
   Guarded<std::set<std::string>> told_;

@@ -1,5 +1,8 @@
 #include "daemon/llb/engine.h"
 
+#include <algorithm>
+#include <thread>
+
 #include "base/task_group.h"
 #include "base/unicode.h"
 #include "daemon/exporter/platform_check.h"
@@ -14,6 +17,9 @@
 namespace bk::llb {
 namespace {
 
+// A build that finds everything in the cache takes less, also where as many others work beside it.
+constexpr std::chrono::milliseconds kYoung(100);
+constexpr size_t kYoungPerProcessor = 2;  // one computes while another waits for its client
 constexpr std::chrono::milliseconds kStatusWait(6000);  // clients ask for the status before they send the build
 
 // Every problem that the sources of a result have, of all its refs at once, before any of them is computed.
@@ -71,6 +77,8 @@ frontend::SolveRequest RequestOf(const BuildRequest& request) {
 
 }  // namespace
 
+Engine::Engine(EngineParts parts) : parts_(std::move(parts)), admission_(kYoungPerProcessor * std::max(1u, std::thread::hardware_concurrency()), kYoung) {}
+
 struct Engine::Plan {
   Exports exports;
   std::vector<std::string> notices;
@@ -106,7 +114,7 @@ absl::StatusOr<BuildResponse> Engine::Run(const CancelToken& cancel, const Build
   BK_TRY(std::unique_ptr<solver::Job> job, parts_.solver->NewJob(request.ref));
   job->SetSession(request.session_id);
   if (request.listener != nullptr) request.listener->Started();
-  Build build(parts_, *job, request.session_id, std::move(plan.entitlements), request.source_policies, request.source_rules);
+  Build build(parts_, *job, request.session_id, std::move(plan.entitlements), request.source_policies, request.source_rules, &admission_);
   int64_t started_ns = solver::NowNs();
   auto response = RunJob(cancel, request, std::move(plan), build);
   if (parts_.journal != nullptr && !request.internal) build.steps().Finish(request.ref, started_ns, request.frontend_attrs, job->Steps(), *parts_.ops, *parts_.journal);

@@ -17,6 +17,7 @@
 #include "daemon/frontend/container/maker.h"
 #include "daemon/frontend/frontend.h"
 #include "daemon/frontend/gateway/forwarder.h"
+#include "daemon/llb/admission.h"
 #include "daemon/llb/load/vertex_load.h"
 #include "daemon/llb/policy/source_policy.h"
 #include "daemon/llb/source_gate.h"
@@ -83,7 +84,7 @@ class Build;
 
 class Engine {
  public:
-  explicit Engine(EngineParts parts) : parts_(std::move(parts)) {}
+  explicit Engine(EngineParts parts);
   // Errors have the codes and details that clients expect (error_details.h). Cancelling ends the build's job.
   absl::StatusOr<BuildResponse> Solve(const CancelToken& cancel, const BuildRequest& request);
   // Says what the build said so far and goes on until it ends. Waits for a build that has not come yet (6 s), then
@@ -101,6 +102,7 @@ class Engine {
 
   EngineParts parts_;
   frontend::gateway::Forwarders forwarders_;
+  Admission admission_;
 };
 
 }  // namespace bk::llb
