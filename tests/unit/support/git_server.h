@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "base/guarded.h"
 #include "base/os/file.h"
 #include "base/os/process.h"
 #include "base/unicode.h"
@@ -39,20 +40,35 @@ class GitHttp {
   std::string host() const { return server_.host(); }
   std::vector<std::string> log() const { return server_.log(); }
 
+  // What a test makes of this server, also while it serves.
+  template <typename T>
+  class Rule {
+   public:
+    Rule& operator=(T value) {
+      value_.With([&](T& v) { v = std::move(value); });
+      return *this;
+    }
+    T Get() const {
+      return value_.With([](const T& v) { return v; });
+    }
+
+   private:
+    Guarded<T> value_;
+  };
   // Judges a request first; its answer goes out unless its status is 0.
-  std::function<TestResponse(const TestRequest&)> before;
+  Rule<std::function<TestResponse(const TestRequest&)>> before;
   // Changes an answer.
-  std::function<void(const TestRequest&, TestResponse&)> after;
-  bool plain_files = false;  // as a server that knows nothing of git
+  Rule<std::function<void(const TestRequest&, TestResponse&)>> after;
+  Rule<bool> plain_files;  // as a server that knows nothing of git
 
  private:
   TestResponse Serve(const TestRequest& request) {
-    if (before) {
-      TestResponse own = before(request);
+    if (auto rule = before.Get()) {
+      TestResponse own = rule(request);
       if (own.status != 0) return own;
     }
-    TestResponse response = plain_files ? File(request) : Backend(request);
-    if (after) after(request, response);
+    TestResponse response = plain_files.Get() ? File(request) : Backend(request);
+    if (auto rule = after.Get()) rule(request, response);
     return response;
   }
   TestResponse File(const TestRequest& request) {

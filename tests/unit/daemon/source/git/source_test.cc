@@ -1,6 +1,8 @@
 // git:// over real repositories: refs, trees, what is asked of the server.
 #include <sys/stat.h>
 
+#include <atomic>
+
 #include "tests/unit/daemon/source/git/bench.h"
 
 namespace bk::source {
@@ -66,7 +68,7 @@ TEST_CASE("repositories are kept one a remote, and known to the disk usage as su
 TEST_CASE("the tree is shallow: history does not cross the network") {  // SRC-068
   GitBench bench;
   bench.Repo("r", "for i in 1 2 3; do head -c 200000 /dev/urandom >big; git add big; git commit -qm big$i; done\ngit rm -q big\ngit commit -qm small");
-  size_t bytes = 0;
+  std::atomic<size_t> bytes = 0;
   bench.http.after = [&](const testing::TestRequest&, testing::TestResponse& response) { bytes += response.body.size(); };
   CHECK(bench.Look("r", "main", "ls") == "a");
   CHECK(bench.Look("r", bench.In("r", "git rev-parse main~4"), "ls") == "a");
