@@ -180,7 +180,7 @@ absl::Status Session::Run(const CancelToken& cancel, const Connection& connectio
   {
     CancelCallback on_cancel(cancel, [this] { Close(); });
     wire::Pump(
-        ends.pump_end.get(), [&](std::string_view bytes) { return outer.Send(bytes); }, [&](std::string& bytes) { return outer.Receive(bytes); },
+        ends.pump_end.get(), [&](std::string_view bytes) { return Moved(outer.Send(bytes)); }, [&](std::string& bytes) { return Moved(outer.Receive(bytes)); },
         [&] { outer.End(state_.With([](State& s) { return s.broken || s.dropped ? std::chrono::milliseconds(0) : std::chrono::milliseconds(kCloseTimeout); })); });
   }
   grpc::Status status = outer.Finish();

@@ -5,6 +5,7 @@
 // Add before Run; Close may come from any thread at any time. See docs/wire.md.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <string>
@@ -37,6 +38,8 @@ class Session {
   bool closed() const {
     return state_.With([](const State& s) { return s.closed; });
   }
+  // Grows with each message of the daemon and each of ours that was sent.
+  int64_t traffic() const { return traffic_; }
   // Ends this run only: its connection broke.
   void Drop();
   void Close();
@@ -55,9 +58,14 @@ class Session {
   std::string id_, shared_key_;
   struct Server;  // of the services, from the first run to Close
   absl::Status StartServer();
+  bool Moved(bool ok) {
+    traffic_ += ok;
+    return ok;
+  }
 
   std::vector<Offer> offers_;
   std::unique_ptr<Server> server_;
+  std::atomic<int64_t> traffic_{0};
   Guarded<State> state_;
 };
 

@@ -27,12 +27,17 @@ namespace bk::client {
 namespace {
 
 namespace api = moby::buildkit::v1;
+using Clock = std::chrono::steady_clock;
 
 // How long the progress stream may be silent once the build is over.
 constexpr std::chrono::seconds kStatusInactivity(5);
-// A daemon that is not on this machine is asked again and again whether it is there; two answers in a row that do not come in
-// time are an end. Pings of HTTP/2 would do the same, but the reference's daemon breaks connections for pinging.
-constexpr std::chrono::milliseconds kAskInterval(1000), kAskTimeout(1500);
+// A daemon that is not on this machine is asked each second whether it is there. Two answers in a row that do not come in time are an
+// end, if nothing else came or went meanwhile: 3.5 s after its last answer, 3.75 s after anything else of it. Its gRPC threads, which do
+// nothing that lasts, answer. Pings of HTTP/2 would do the same, but the reference's daemon breaks connections for pinging.
+constexpr std::chrono::milliseconds kAskInterval(1000), kAskTimeout(1250);
+constexpr int kMostMissed = 2;
+// An answer that is looked at this much too late says nothing of the daemon: we did not run, or were stopped.
+constexpr std::chrono::milliseconds kOwnDelay(500);
 constexpr std::chrono::milliseconds kStateWait(300);
 // How long a daemon whose connection broke may take to answer.
 constexpr std::chrono::seconds kFateWait(2);
@@ -166,6 +171,8 @@ class Build {
     if (!connection_.address().socket_path.empty()) return;
     auto wake = [this] { solve_over_.Change([](bool&) {}); };
     CancelCallback on_stop(stop_.token(), wake);
+    auto heard = Clock::now();
+    int64_t traffic = Traffic();
     for (int missed = 0;;) {
       Link::Use use = link_.Now();
       CancelCallback on_broken(use.broken, wake);
@@ -176,10 +183,24 @@ class Build {
       if (over) {
         if (absl::Status status = link_.Reconnect(looking_.token()); !status.ok()) return GiveUp(status);
         missed = 0;
+        heard = Clock::now();
         continue;
       }
-      missed = Ask(use) ? 0 : missed + 1;
-      if (missed < 2) continue;
+      auto look = [&] {
+        const auto now = Clock::now();
+        if (int64_t all = Traffic(); std::exchange(traffic, all) != all) heard = now;
+        return now;
+      };
+      const auto asked = look();
+      const bool answered = Ask(use);
+      const auto now = look();
+      if (answered) {
+        missed = 0;
+        heard = now;
+      } else if (now - asked < kAskTimeout + kOwnDelay) {
+        missed++;
+      }
+      if (missed < kMostMissed || now - heard < kMostMissed * kAskTimeout) continue;
       if (link_.keeps()) {
         link_.GiveUp(use.number);
       } else {
@@ -188,7 +209,12 @@ class Build {
     }
   }
 
-  // Whether the daemon answers in time, or says anything else.
+  // Grows with every message of the daemon, and with what it takes of ours: of large files over a slow line an answer comes late.
+  int64_t Traffic() const {
+    return session_.traffic() + activity_.With([](const int64_t& count) { return count; });
+  }
+
+  // Whether the daemon answers in time, be it with an error.
   bool Ask(const Link::Use& use) {
     CallContext context(calls_.token());
     CancelCallback on_broken(use.broken, [&] { context->TryCancel(); });

@@ -14,9 +14,10 @@ namespace bk::app {
 namespace {
 
 constexpr int64_t kMaxPort = 65535;
-// A peer that says nothing is asked after 2 s; what stays unacknowledged for 4 s, questions too, ends the connection. The peer's
-// kernel answers: programs that are stopped or busy are not taken for dead.
-constexpr int kIdleSeconds = 2, kQuestionSeconds = 1, kDeadMs = 4000;
+// A peer that says nothing is asked after 2 s and each second from then on; when nothing was heard for longer than kDeadMs the next
+// question ends the connection (4 s), and so do bytes that are not acknowledged for as long. The peer's kernel answers: programs
+// that are stopped or busy are not taken for dead.
+constexpr int kIdleSeconds = 2, kQuestionSeconds = 1, kDeadMs = 3500;
 
 using Addresses = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
 

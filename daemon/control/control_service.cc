@@ -3,6 +3,7 @@
 #include <ctime>
 
 #include "base/filter.h"
+#include "base/log.h"
 #include "base/time_text.h"
 #include "base/version.h"
 #include "daemon/control/build_recorder.h"
@@ -111,7 +112,7 @@ grpc::ServerWriteReactor<api::UsageRecord>* ControlService::Prune(grpc::Callback
 
 grpc::ServerUnaryReactor* ControlService::Solve(grpc::CallbackServerContext* context, const api::SolveRequest* request, api::SolveResponse* response) {
   // Not for one that comes back to its build: that runs already.
-  return wire::RunKept<api::SolveResponse>(kept_, "Control.Solve", *tasks_, context, response, [this, request = *request](const CancelToken& cancel, api::SolveResponse& out) -> absl::Status {
+  return wire::RunKept<api::SolveResponse>(kept_, "Control.Solve", request->ref(), *tasks_, context, response, [this, request = *request](const CancelToken& cancel, api::SolveResponse& out) -> absl::Status {
     if (!BeginBuild()) return Unavailable("the daemon is shutting down and takes no new builds");
     absl::Status status = RunBuild(cancel, request, out);
     builds_.Change([](Builds& b) { b.running--; });
@@ -121,6 +122,7 @@ grpc::ServerUnaryReactor* ControlService::Solve(grpc::CallbackServerContext* con
 
 absl::Status ControlService::RunBuild(const CancelToken& client, const api::SolveRequest& request, api::SolveResponse& response) {
   CancelSource cancel(client);
+  CancelCallback on_end(client, [&] { log::Info("build is cancelled: its client is gone, or wants it so", {{"build", request.ref()}, {"reason", Message(client.Check())}}); });
   CancelCallback on_shutdown(shutdown_, [&] { cancel.Cancel(Unavailable("the daemon is shutting down")); });
   // A client that goes away ends its build, at once or when it does not come back (KeptCalls); so does the daemon.
   BK_TRY(llb::BuildRequest build, FromWire(request));

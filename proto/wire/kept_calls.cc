@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/go_parse.h"
+#include "base/log.h"
 
 namespace bk::wire {
 namespace {
@@ -36,6 +37,7 @@ std::optional<KeepWish> KeepWish::Of(const Headers& headers) {
 
 struct KeptCalls::Entry {
   CancelSource cancel;
+  std::string build;
   std::chrono::milliseconds keep{0};
   std::unique_ptr<Message> response;
   absl::Status status;
@@ -62,12 +64,14 @@ absl::Status KeptCalls::Run(const CancelToken& client, const KeepWish& wish, con
     found = it != s.entries.end();
     if (!found && wish.rejoin) return;
     entry = found ? it->second : std::make_shared<Entry>();
+    if (!found) entry->build = wish.build;
     if (!found) s.entries[{wish.token, method}] = entry;
     entry->clients++;
     entry->keep = wish.keep;
     if (!entry->done) entry->deadline.reset();
   });
   if (entry == nullptr) return NotFound("there is nothing to come back to: the build ended with its connection, or with an earlier daemon");
+  if (found && !wish.build.empty()) log::Info("client is back", {{"build", wish.build}});
   return found ? Join(client, entry, response) : RunNew(client, entry, work, response);
 }
 
@@ -99,11 +103,15 @@ absl::Status KeptCalls::Join(const CancelToken& client, const std::shared_ptr<En
 }
 
 void KeptCalls::Leave(Entry& entry) {
-  state_.Change([&](State& s) {
-    if (--entry.clients > 0 || entry.done) return;
+  std::optional<std::chrono::nanoseconds> kept = state_.Change([&](State& s) -> std::optional<std::chrono::nanoseconds> {
+    if (--entry.clients > 0 || entry.done) return std::nullopt;
     entry.deadline = Now() + entry.keep;
     s.changed = true;
+    return entry.keep;
   });
+  // One that is to end anyhow is not kept.
+  if (!kept.has_value() || entry.build.empty() || entry.cancel.token().cancelled()) return;
+  log::Info(StrCat("client lost, its build is kept for ", FormatDuration(kept->count())), {{"build", entry.build}});
 }
 
 bool KeptCalls::Cancel(const std::string& token) {

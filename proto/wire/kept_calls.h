@@ -30,6 +30,7 @@ struct KeepWish {
   std::string token;
   std::chrono::milliseconds keep{0};
   bool rejoin = false;
+  std::string build;  // named in the log when its client is lost and when it is back; "" for calls that are not worth a line
 
   // Nothing for calls without the headers, or with values that make no sense.
   using Headers = std::multimap<std::string, std::string>;
@@ -77,12 +78,13 @@ class KeptCalls {
   std::thread watch_;  // begins with the first call
 };
 
-// As RunUnary, for calls that may be kept. `kept` may be null.
+// As RunUnary, for calls that may be kept. `kept` may be null; `build`: see KeepWish.
 template <typename Response>
-grpc::ServerUnaryReactor* RunKept(KeptCalls* kept, const char* method, TaskGroup& tasks, grpc::CallbackServerContext* context, Response* response,
+grpc::ServerUnaryReactor* RunKept(KeptCalls* kept, const char* method, const std::string& build, TaskGroup& tasks, grpc::CallbackServerContext* context, Response* response,
                                   std::function<absl::Status(const CancelToken&, Response&)> handler) {
   std::optional<KeepWish> wish = kept == nullptr ? std::nullopt : KeepWish::Of(HeadersOf(*context));
   if (!wish.has_value()) return RunUnary<Response>(tasks, context, response, std::move(handler));
+  wish->build = build;
   context->AddTrailingMetadata(kKeptTrailer, "1");
   return RunUnary<Response>(tasks, context, response, [kept, method, wish = *std::move(wish), handler = std::move(handler)](const CancelToken& client, Response& out) {
     return kept->Run(client, wish, method, [&handler](const CancelToken& cancel, google::protobuf::Message& message) { return handler(cancel, static_cast<Response&>(message)); }, out);

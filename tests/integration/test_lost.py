@@ -1,11 +1,11 @@
-"""One side ends without a word: the other one says so and ends, within seconds, and leaves nothing; watching a build of somebody else's.
+"""One side ends without a word: the other one says so within 5 s and ends, or resumes, and leaves nothing; watching a build of somebody else's.
 
-Rows: none has them as such; RPC-016 (sessions end with their connection), docs/buildctl.md "When one side is lost".
+Rows: none has them as such; RPC-016 (sessions end with their connection), docs/buildctl.md "When one side is lost". Frontends that are
+killed: test_gateway_faults.
 """
 import os
 import re
 import signal
-import subprocess
 import time
 
 from support import leaks, machine
@@ -13,71 +13,169 @@ from support.api_case import ApiCase
 from support.case import Case
 from support.certificates import Authority
 from support.daemon import Daemon
+from support.git_server import free_port
 from support.network import Network
 from support.relay import Relay
+from support.running_build import PATIENCE, RunningBuild, Stopwatch
 
-# A loaded machine may take its time; what is looked for is that nobody waits for good.
-PATIENCE = 30
+KEEP = {"unix": (), "tcp, nothing kept": ("--keep-alive=0",), "tcp": ("--keep-alive=3s",)}
 
 
 class Lost(Case):
-    def start(self, daemon, dockerfile, ref):
-        context = daemon.context({"Dockerfile": dockerfile})
-        argv = [os.path.join(machine.bin_dir(), "buildctl"), "--addr", daemon.address, *daemon.build_args(context, extra=["--ref-file", ref])]
-        return subprocess.Popen(machine.command_as(daemon.user, argv), env=daemon.env, stderr=subprocess.PIPE, text=True, cwd=daemon.dir)
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.ca = Authority("lost")
+        cls.client_tls = ["--tlscacert", cls.ca.cert, *(word for pair in zip(("--tlscert", "--tlskey"), cls.ca.issue("client")) for word in pair)]
 
-    def await_step(self, client, text):
-        seen = []
-        for line in client.stderr:
-            seen.append(line)
-            if text in line and "RUN" not in line:
-                return seen
-        self.fail("".join(seen))
+    def daemon(self, user, host="127.0.0.1", **options):
+        """One that also listens with TLS both ways, at `daemon.tcp`."""
+        cert, key = self.ca.issue(f"server-{user}", server=True, addresses=[host])
+        tcp = f"tcp://{host}:{free_port()}"
+        daemon = Daemon(user=user, flags=["--addr", tcp, "--tlscert", cert, "--tlskey", key, "--tlscacert", self.ca.cert], **options)
+        daemon.tcp = tcp
+        return daemon
 
-    def client_pid(self, daemon):
-        (pid,) = [pid for pid, text in daemon.pids().items() if "buildctl" in text.split(" ")[0] and " build " in text]
-        return pid
+    def stay(self, daemon, way, **options):
+        """A build that does not end by itself, by one of the ways of KEEP."""
+        # Without a word of its own each would be the same step.
+        dockerfile = f"FROM {{base}}\nRUN echo begun; : {way}; sleep 1000\n"
+        if way != "unix":
+            options.update(address=daemon.tcp, first=self.client_tls)
+        return RunningBuild(self, daemon, dockerfile, *KEEP[way], **options).begun()
+
+    def steps(self, daemon):
+        return [line for line in daemon.pids_of_steps() if "sleep 1000" in line]
+
+    def nothing_stays(self, daemon):
+        self.assertEqual(leaks.settle(lambda: self.steps(daemon), PATIENCE), [])
 
     def test_the_client_is_killed(self):
-        """The daemon ends the build, its step and everything of it."""
-        for user in self.both_users():
-            with Daemon(user=user) as daemon:
-                client = self.start(daemon, f"FROM {self.base}\nRUN echo begun; sleep 1000\n", daemon.out("ref"))
-                self.await_step(client, "begun")
-                before = daemon.pids_of_steps()
-                self.assertTrue([line for line in before if "sleep 1000" in line])
-                os.kill(self.client_pid(daemon), signal.SIGKILL)
-                client.wait(PATIENCE)
-                client.stderr.close()
-                self.assertEqual(leaks.settle(lambda: [line for line in daemon.pids_of_steps() if "sleep 1000" in line], PATIENCE), [])
+        """The daemon says so, ends the build or keeps it for as long as it was asked to, then its step and everything of it are gone."""
+        def check(user):
+            with self.daemon(user) as daemon:
+                for number, way in enumerate(KEEP, 1):
+                    client = self.stay(daemon, way)
+                    self.assertTrue(self.steps(daemon))
+                    client.kill()
+                    clock = Stopwatch(self)
+                    if way == "tcp":  # it could be a proxy that was closed
+                        daemon.await_log('level=info msg="client lost, its build is kept for 3s"')
+                        clock.prompt(f"client killed, {user}, {way}: kept")
+                    daemon.await_log('level=info msg="build is cancelled: its client is gone', number)
+                    self.nothing_stays(daemon)
+                    if way != "tcp":
+                        clock.prompt(f"client killed, {user}, {way}: ended")
+                self.assertIn("and it did not come back within 3s", daemon.log())
+        self.both_at_once(check)
 
     def test_the_daemon_is_killed(self):
-        """The client says what became of the daemon, with exit code 1."""
-        for user in self.both_users():
-            with Daemon(user=user, check_leaks=False) as daemon:
-                client = self.start(daemon, f"FROM {self.base}\nRUN echo begun; sleep 1000\n", daemon.out("ref"))
-                self.await_step(client, "begun")
+        """The client says what became of the daemon, with exit code 1; whoever keeps looking for it says that at once."""
+        def check(user):
+            with self.daemon(user, check_leaks=False) as daemon:
+                clients = {way: self.stay(daemon, way) for way in KEEP}
                 daemon.kill()
-                rest = client.communicate(timeout=PATIENCE)[1]
-                self.assertEqual(client.returncode, 1)
-                self.assertRegex(rest.strip().splitlines()[-1], r"^error: failed to solve: .*the daemon does not answer any more, build \w+ is lost with it$")
+                clock = Stopwatch(self)
+                clients["tcp"].await_line("connection to the daemon at .* lost, trying again for 3s")
+                clock.prompt(f"daemon killed, {user}, tcp: said")
+                for way in ("unix", "tcp, nothing kept"):
+                    self.assertRegex(clients[way].last_line(), r"^error: failed to solve: .*the daemon does not answer any more, build \w+ is lost with it$")
+                    clock.prompt(f"daemon killed, {user}, {way}: ended")
+                self.assertRegex(clients["tcp"].last_line(), r"^error: .*the daemon at tcp://\S+ does not answer any more, the build is lost with it: .*connection refused")
                 daemon.start()
                 self.assertEqual(leaks.settle(lambda: [line for line in leaks.processes(daemon.dir).values() if "sleep 1000" in line], PATIENCE), [])
+        self.both_at_once(check)
+
+    def test_the_network_is_gone(self):
+        """A pair of network interfaces goes down in mid-build, TLS both ways: the client says so and ends, or looks for the daemon; the daemon ends the build, or keeps it."""
+        def check(user):
+            with Network() as network, self.daemon(user, network.address) as daemon:
+                ends, keeps = [self.stay(daemon, way, space=network.space) for way in ("tcp, nothing kept", "tcp")]
+                network.take_down()
+                clock = Stopwatch(self)
+
+                def client_ends():
+                    self.assertRegex(ends.last_line(), r"^error: .*the daemon at tcp://\S+ does not answer any more: build \w+ ends there|^error: .*the daemon does not answer any more, build")
+                    clock.prompt(f"network gone, {user}: client ended")
+
+                def client_says():
+                    keeps.await_line("connection to the daemon at .* lost, trying again for 3s")
+                    clock.prompt(f"network gone, {user}: client says so")
+
+                def daemon_says(text):
+                    daemon.await_log(f'level=info msg="{text}')
+                    clock.prompt(f"network gone, {user}: daemon says, {text}")
+                self.at_once(lambda do: do(), client_ends, client_says, lambda: daemon_says("client lost, its build is kept for 3s"), lambda: daemon_says("build is cancelled: its client is gone"))
+                self.assertRegex(keeps.last_line(), r"^error: .*the daemon at tcp://\S+ did not answer for 3s: the build has ended there, or ends as soon as it misses us")
+                self.nothing_stays(daemon)
+        self.both_at_once(check)
+
+    def test_the_network_comes_back(self):
+        """The same, and the interfaces come up again: the client says that it lost the daemon, finds it again, and the build ends as it would have."""
+        def check(user):
+            with Network() as network, self.daemon(user, network.address) as daemon:
+                client = RunningBuild(self, daemon, "FROM {base}\nRUN echo begun; sleep 8; echo over\n", address=daemon.tcp, first=self.client_tls, space=network.space).begun()
+                network.take_down()
+                client.await_line("lost, trying again for 30s")
+                network.bring_up()
+                said = client.end(0)
+                self.assertRegex(said, "connected to the daemon at .* again")
+                self.assertEqual(len(re.findall(r"(?m)^#\d+ [\d.]+ over$", said)), 1, said)
+                daemon.await_log('level=info msg="client is back"')
+        self.both_at_once(check)
+
+    def test_the_connection_falls_silent(self):
+        """A relay that holds the bytes back and closes nothing: the client finds that out by itself."""
+        def check(user):
+            with Daemon(user=user) as daemon, Relay(daemon.socket) as relay:
+                client = RunningBuild(self, daemon, "FROM {base}\nRUN echo begun; sleep 1000\n", "--keep-alive=0", address=relay.address).begun()
+                relay.silent = True
+                clock = Stopwatch(self)
+                self.assertIn("does not answer any more", client.last_line())
+                clock.prompt(f"silent, {user}")
+                relay.close()
+                self.nothing_stays(daemon)
+        self.both_at_once(check)
+
+    def test_who_is_stopped_is_not_lost(self):
+        """A daemon that is slower than a question waits, and a client that was stopped for longer than that: the build goes on as if nothing had been."""
+        def check(user):
+            with self.daemon(user) as daemon:
+                client = RunningBuild(self, daemon, "FROM {base}\nRUN echo begun; sleep 9; echo over\n", address=daemon.tcp, first=self.client_tls).begun()
+                client.process.send_signal(signal.SIGSTOP)
+                time.sleep(6)
+                client.process.send_signal(signal.SIGCONT)
+                time.sleep(0.5)
+                os.kill(daemon.daemon_pid(), signal.SIGSTOP)
+                time.sleep(1.5)
+                os.kill(daemon.daemon_pid(), signal.SIGCONT)
+                said = client.end(0)
+                self.assertNotIn("trying again", said)
+                self.assertRegex(said, r"(?m)^#\d+ [\d.]+ over$")
+                self.assertNotIn("client lost", daemon.log())
+        self.both_at_once(check)
+
+    def test_a_slow_line_is_not_lost(self):
+        """Answers come seconds late behind the files of a context: what goes through shows that the daemon is there."""
+        with Daemon() as daemon, Relay(daemon.socket) as relay:
+            relay.rate = 200_000
+            context = daemon.context({"Dockerfile": "FROM scratch\nCOPY big /\n", "big": os.urandom(2_000_000)})
+            done = daemon.run([os.path.join(machine.bin_dir(), "buildctl"), "--addr", relay.address, *daemon.build_args(context)], timeout=2 * PATIENCE)
+            self.assertNotIn("trying again", done.err)
 
     def test_attach(self):
         """Somebody else's build is shown from its beginning to its end, whose exit code is its own; one that nobody knows is refused."""
-        for user in self.both_users():
+        def check(user):
             with Daemon(user=user) as daemon:
                 for ending, code in (("true", 0), ("false", 1)):
-                    client = self.start(daemon, f"FROM {self.base}\nRUN echo begun-{ending}; sleep 2; echo over; {ending}\n", daemon.out("ref"))
-                    self.await_step(client, f"begun-{ending}")
-                    ref = self.running(daemon)
-                    watched = daemon.buildctl("attach", "--progress=plain", ref, check=False)
-                    client.communicate(timeout=PATIENCE)
-                    self.assertEqual((client.returncode, watched.returncode), (code, code), watched.err)
-                    for text in (f"begun-{ending}", "over"):
+                    client = RunningBuild(self, daemon, f"FROM {{base}}\nRUN echo begun; : {ending}; sleep 1; echo over; {ending}\n").begun()
+                    watched = daemon.buildctl("attach", "--progress=plain", self.running(daemon), check=False)
+                    client.end(code)
+                    self.assertEqual(watched.returncode, code, watched.err)
+                    for text in ("begun", "over"):
                         self.assertRegex(watched.err, rf"(?m)^#\d+ [\d.]+ {text}$")
                 self.assertIn("no such job nobody", daemon.buildctl("attach", "nobody", check=False).err)
+        self.both_at_once(check)
 
     def running(self, daemon):
         """The ref of the one build that runs."""
@@ -86,71 +184,6 @@ class Lost(Case):
             if match and "completedAt" not in line and "CompletedAt" not in line:
                 return match.group(1)
         self.fail(daemon.buildctl("debug", "histories", check=False).out)
-
-
-    def test_the_network_is_gone(self):
-        """A pair of network interfaces goes down in mid-build, TLS both ways: the client says so within seconds and ends; the daemon misses it and ends the build."""
-        ca = Authority("lost")
-        for user in self.both_users():
-            with Network() as network:
-                cert, key = ca.issue("server", server=True, addresses=[network.address])
-                mine, my_key = ca.issue("client")
-                with Daemon(user=user, flags=["--addr", network.url, "--tlscert", cert, "--tlskey", key, "--tlscacert", ca.cert]) as daemon:
-                    tls = ["--tlscacert", ca.cert, "--tlscert", mine, "--tlskey", my_key]
-                    client = self.start_there(daemon, network, tls, ["--keep-alive=0"], "sleep 1000")
-                    self.await_step(client, "begun")
-                    network.take_down()
-                    begun = time.monotonic()
-                    rest = client.communicate(timeout=PATIENCE)[1]
-                    ended = time.monotonic() - begun
-                    self.assertEqual(client.returncode, 1)
-                    self.assertRegex(rest.strip().splitlines()[-1], r"^error: .*the daemon at tcp://\S+ does not answer any more: build \w+ ends there|^error: .*the daemon does not answer any more, build")
-                    self.assertEqual(leaks.settle(lambda: [line for line in daemon.pids_of_steps() if "sleep 1000" in line], PATIENCE), [])
-                    print(f"network gone, {user}: the client ended after {ended:.1f} s, the daemon had ended the build after {time.monotonic() - begun:.1f} s")
-                    self.assertLess(ended, PATIENCE)
-
-    def test_the_network_comes_back(self):
-        """The same, and the interfaces come up again: the client says that it lost the daemon, finds it again, and the build ends as it would have."""
-        ca = Authority("lost")
-        for user in self.both_users():
-            with Network() as network:
-                cert, key = ca.issue("server", server=True, addresses=[network.address])
-                mine, my_key = ca.issue("client")
-                with Daemon(user=user, flags=["--addr", network.url, "--tlscert", cert, "--tlskey", key, "--tlscacert", ca.cert]) as daemon:
-                    client = self.start_there(daemon, network, ["--tlscacert", ca.cert, "--tlscert", mine, "--tlskey", my_key], [], "sleep 9; echo over")
-                    self.await_step(client, "begun")
-                    network.take_down()
-                    begun = time.monotonic()
-                    self.await_step(client, "lost, trying again for 30s")
-                    print(f"network gone, {user}: said after {time.monotonic() - begun:.1f} s")
-                    network.bring_up()
-                    rest = client.communicate(timeout=2 * PATIENCE)[1]
-                    self.assertEqual(client.returncode, 0, rest)
-                    self.assertIn("again", rest)
-                    self.assertEqual(len(re.findall(r"(?m)^#\d+ [\d.]+ over$", rest)), 1, rest)
-
-    def start_there(self, daemon, network, tls, words, command):
-        """A client in the other network namespace, as the daemon's user."""
-        context = daemon.context({"Dockerfile": f"FROM {self.base}\nRUN echo begun; {command}\n"})
-        argv = machine.command_as(daemon.user, [os.path.join(machine.bin_dir(), "buildctl"), "--addr", network.url, *tls, *daemon.build_args(context, extra=words)])
-        client = subprocess.Popen(["ip", "netns", "exec", network.space, *argv], env=daemon.env, stderr=subprocess.PIPE, text=True, cwd=daemon.dir)
-        self.addCleanup(client.stderr.close)
-        return client
-
-    def test_the_connection_falls_silent(self):
-        """A relay that holds the bytes back and closes nothing: the client finds that out by itself."""
-        for user in self.both_users():
-            with Daemon(user=user) as daemon, Relay(daemon.socket) as relay:
-                context = daemon.context({"Dockerfile": f"FROM {self.base}\nRUN echo begun; sleep 1000\n"})
-                argv = [os.path.join(machine.bin_dir(), "buildctl"), "--addr", relay.address, *daemon.build_args(context, extra=["--keep-alive=0"])]
-                client = subprocess.Popen(machine.command_as(user, argv), env=daemon.env, stderr=subprocess.PIPE, text=True, cwd=daemon.dir)
-                self.await_step(client, "begun")
-                relay.silent = True
-                rest = client.communicate(timeout=PATIENCE)[1]
-                self.assertEqual(client.returncode, 1)
-                self.assertIn("does not answer any more", rest.strip().splitlines()[-1])
-                relay.close()
-                self.assertEqual(leaks.settle(lambda: [line for line in daemon.pids_of_steps() if "sleep 1000" in line], PATIENCE), [])
 
 
 class Sessions(ApiCase):

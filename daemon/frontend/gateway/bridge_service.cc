@@ -33,7 +33,7 @@ template <typename Response, typename Call>
 grpc::ServerUnaryReactor* BridgeService::Forward(const char* method, grpc::CallbackServerContext* context, Response* response, Call call) {
   // One of each is all that a build of buildctl calls; what is called again and again is no call to come back to.
   bool once = std::string_view(method) == "Solve" || std::string_view(method) == "Return";
-  return wire::RunKept<Response>(once ? kept_ : nullptr, method, *tasks_, context, response, [this, method, id = BuildId(*context), call](const CancelToken& cancel, Response& out) -> absl::Status {
+  return wire::RunKept<Response>(once ? kept_ : nullptr, method, "", *tasks_, context, response, [this, method, id = BuildId(*context), call](const CancelToken& cancel, Response& out) -> absl::Status {
     BK_TRY(auto begun, begin_(cancel, method, id));
     auto answer = call(begun->cancel(), begun->forwarder());
     if (!answer.ok()) return for_clients_(answer.status());

@@ -1,4 +1,5 @@
 """Base of the test cases: a machine that is ready, a base image in a registry, both users."""
+import concurrent.futures
 import re
 import unittest
 
@@ -22,6 +23,17 @@ class Case(unittest.TestCase):
     def both_users(self):
         """For loops over users; the daemon's command line in the output of a failure says which one it was."""
         return USERS
+
+    def at_once(self, check, *cases):
+        """`check(case)` of each case at the same time, in a thread each; the first failure is the test's."""
+        machine.bin_dir()
+        with concurrent.futures.ThreadPoolExecutor(len(cases)) as pool:
+            for done in [pool.submit(check, case) for case in cases]:
+                done.result()
+
+    def both_at_once(self, check):
+        """`check(user)` of both users at the same time."""
+        self.at_once(check, *USERS)
 
 
 def steps(progress):

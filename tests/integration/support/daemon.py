@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -77,6 +78,13 @@ class Daemon:
 
     def log(self):
         return pathlib.Path(self.log_path).read_text(errors="replace")[-6000:]
+
+    def await_log(self, pattern, count=1, seconds=60):
+        """Waits for `count` lines of the log that have `pattern`."""
+        end = time.monotonic() + seconds
+        while len(re.findall(pattern, pathlib.Path(self.log_path).read_text(errors="replace"))) < count:
+            assert time.monotonic() < end, f"no {pattern} in:\n{self.log()}"
+            time.sleep(0.02)
 
     def pids(self):
         """Processes of this daemon (launcher, daemon, helpers), by command line."""

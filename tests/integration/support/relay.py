@@ -1,13 +1,14 @@
 """A TCP port in front of a daemon's unix socket: a network that can be cut, be down, or fall silent."""
 import socket
 import threading
+import time
 
 
 class Relay:
-    """`with Relay(daemon.socket) as relay:` — bytes go both ways until `silent`, `cut()` or `down`; cut once after `limit` bytes, if set."""
+    """`with Relay(daemon.socket) as relay:` — bytes go both ways until `silent`, `cut()` or `down`; cut once after `limit` bytes, not faster than `rate` bytes a second to the daemon, if set."""
 
     def __init__(self, path):
-        self.path, self.silent, self.down, self.limit, self.cuts, self.sockets = path, False, False, None, 0, []
+        self.path, self.silent, self.down, self.limit, self.rate, self.cuts, self.sockets = path, False, False, None, None, 0, []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.address = f"tcp://127.0.0.1:{self.port}"
@@ -47,6 +48,8 @@ class Relay:
                         self.limit = None
                         self.cut()
                         return
+                if self.rate is not None and sink.family == socket.AF_UNIX:
+                    time.sleep(len(data) / self.rate)
                 sink.sendall(data)
             if not self.silent:
                 sink.shutdown(socket.SHUT_WR)
