@@ -38,9 +38,9 @@ Link::Use Link::Now() const {
   return state_.With([](const State& s) { return Use{s.number, s.connection, s.broken->token()}; });
 }
 
-std::map<std::string, std::string> Link::Headers() const {
+std::map<std::string, std::string> Link::Headers(const Use& use) const {
   if (!keeps()) return {};
-  return {{wire::kKeepAliveHeader, SecondsText(keep_.time)}, {wire::kKeepTokenHeader, keep_.token}};
+  return {{wire::kKeepAliveHeader, SecondsText(keep_.time)}, {wire::kKeepTokenHeader, keep_.token}, {wire::kKeepNumberHeader, StrCat(use.number)}};
 }
 
 bool Link::Answered(const grpc::ClientContext& context) { return context.GetServerTrailingMetadata().contains(wire::kKeptTrailer); }

@@ -42,15 +42,15 @@ class Link {
       Use use = Now();
       CallContext context(cancel);
       CancelCallback on_broken(use.broken, [&] { context->TryCancel(); });
-      for (const auto& [key, value] : Headers()) context->AddMetadata(key, value);
+      for (const auto& [key, value] : Headers(use)) context->AddMetadata(key, value);
       grpc::Status status = call(*use.connection, context.get(), again);
       bool answered = status.ok() || Answered(*context.get());
       if (answered || !Broke(cancel, use, status.error_code())) return use.connection->FromCall(status);
       BK_RETURN_IF_ERROR(AwaitNext(cancel, use.number));
     }
   }
-  // What a call says so that it may be come back to.
-  std::map<std::string, std::string> Headers() const;
+  // What a call on this connection says so that it may be come back to.
+  std::map<std::string, std::string> Headers(const Use& use) const;
 
   // Whether a call that ended with this code lost its connection; then the connection is given up.
   bool Broke(const CancelToken& cancel, const Use& use, grpc::StatusCode code);

@@ -46,8 +46,9 @@ constexpr std::chrono::seconds kSolveAfterFailure(5);
 
 class Build {
  public:
-  Build(const CancelToken& cancel, const Connection& connection, SolveOptions& options, CacheStores& cache, ExportTargets& targets, const StatusSink& on_status)
-      : connection_(connection), options_(options), cache_(cache), targets_(targets), on_status_(on_status), link_(connection, {options.keep_alive, NewId(), options.note}), stop_(cancel) {
+  // `life`: of the daemon (proto/wire/kept_calls.h).
+  Build(const CancelToken& cancel, const Connection& connection, std::string life, SolveOptions& options, CacheStores& cache, ExportTargets& targets, const StatusSink& on_status)
+      : connection_(connection), life_(std::move(life)), options_(options), cache_(cache), targets_(targets), on_status_(on_status), link_(connection, {options.keep_alive, NewId(), options.note}), stop_(cancel) {
     // What a daemon keeps alive without its connection has to be ended by a call (WatchDaemon).
     if (!link_.keeps()) calls_link_.emplace(stop_.token(), [this] { calls_.Cancel(); });
     OfferServices();
@@ -97,7 +98,7 @@ class Build {
     while (true) {
       Link::Use use = link_.Now();
       CancelCallback on_broken(use.broken, [this] { session_.Drop(); });
-      absl::Status status = session_.Run(CancelToken::Never(), *use.connection, link_.Headers());
+      absl::Status status = session_.Run(CancelToken::Never(), *use.connection, link_.Headers(use));
       if (session_.closed()) return;
       if (link_.Broke(calls_.token(), use, static_cast<grpc::StatusCode>(status.raw_code()))) {
         if (!link_.AwaitNext(calls_.token(), use.number).ok()) return;
@@ -149,7 +150,7 @@ class Build {
     api::SolveResponse response;
     const api::SolveRequest request = Request();
     absl::Status status = link_.Call(calls_.token(), [&](const Connection& connection, grpc::ClientContext* context, bool again) {
-      if (again) context->AddMetadata(wire::kRejoinHeader, "1");
+      if (again) context->AddMetadata(wire::kRejoinHeader, life_);
       return api::Control::NewStub(connection.channel())->Solve(context, request, &response);
     });
     answered_ = true;
@@ -304,6 +305,7 @@ class Build {
   }
 
   const Connection& connection_;
+  const std::string life_;
   SolveOptions& options_;
   CacheStores& cache_;
   ExportTargets& targets_;
@@ -324,13 +326,30 @@ class Build {
   Session session_;
 };
 
-// What the daemon calls itself.
-absl::StatusOr<std::string> AskWorkers(const CancelToken& cancel, const Connection& connection) {
+struct Daemon {
+  std::string package;     // what it calls itself
+  std::string life = "-";  // of one that keeps calls alive; no life of any that does not say it
+};
+
+absl::StatusOr<Daemon> AskDaemon(const CancelToken& cancel, const Connection& connection) {
   CallContext context(cancel);
   api::ListWorkersResponse workers;
   absl::Status status = connection.FromCall(api::Control::NewStub(connection.channel())->ListWorkers(context.get(), {}, &workers));
   if (!status.ok()) return Annotate(AnnotateCall(status, "failed to list workers"), "listing workers for Build");
-  return workers.record().empty() ? "" : workers.record(0).buildkitversion().package();
+  Daemon daemon;
+  if (!workers.record().empty()) daemon.package = workers.record(0).buildkitversion().package();
+  const auto& said = context->GetServerTrailingMetadata();
+  if (auto life = said.find(wire::kLifeTrailer); life != said.end()) daemon.life.assign(life->second.data(), life->second.size());
+  return daemon;
+}
+
+// The same, once more with another connection when this one was made and broke before the answer came. `again` is that one.
+absl::StatusOr<Daemon> AskDaemonAgain(const CancelToken& cancel, const Connection& connection, std::unique_ptr<Connection>& again) {
+  absl::StatusOr<Daemon> daemon = AskDaemon(cancel, connection);
+  // What could not be connected to has our own words, the reference's.
+  if (!absl::IsUnavailable(daemon.status()) || Message(daemon.status()).find("connection error: ") != std::string::npos) return daemon;
+  again = connection.Again();
+  return AskDaemon(cancel, *again);
 }
 
 // Names what was written in the index.json of local caches and of a directory of blobs.
@@ -359,13 +378,16 @@ absl::Status UpdateIndexes(const Attributes& response, const CacheStores& cache,
 }  // namespace
 
 absl::StatusOr<SolveResult> Solve(const CancelToken& cancel, const Connection& connection, SolveOptions options, const StatusSink& on_status) {
-  BK_TRY(std::string package, AskWorkers(cancel, connection));
-  BK_RETURN_IF_ERROR(FitLockToDaemon(package, options));
   // A socket of this machine, and a helper, do not break by accident.
-  if (package != kPackage || !connection.address().socket_path.empty() || !connection.address().helper.empty()) options.keep_alive = {};
+  if (!connection.address().socket_path.empty() || !connection.address().helper.empty()) options.keep_alive = {};
+  std::unique_ptr<Connection> second;
+  BK_TRY(Daemon daemon, options.keep_alive > options.keep_alive.zero() ? AskDaemonAgain(cancel, connection, second) : AskDaemon(cancel, connection));
+  const Connection& first = second != nullptr ? *second : connection;
+  BK_RETURN_IF_ERROR(FitLockToDaemon(daemon.package, options));
+  if (daemon.package != kPackage) options.keep_alive = {};
   BK_TRY(CacheStores cache, OpenCacheStores(options.cache_exports, options.cache_imports));
   BK_TRY(ExportTargets targets, OpenExportTargets(options.exports));
-  BK_TRY(SolveResult result, Build(cancel, connection, options, cache, targets, on_status).Run());
+  BK_TRY(SolveResult result, Build(cancel, first, std::move(daemon.life), options, cache, targets, on_status).Run());
   BK_RETURN_IF_ERROR(UpdateIndexes(result.exporter_response, cache, targets));
   return result;
 }

@@ -48,6 +48,7 @@ grpc::ServerUnaryReactor* ControlService::Info(grpc::CallbackServerContext* cont
 
 grpc::ServerUnaryReactor* ControlService::ListWorkers(grpc::CallbackServerContext* context, const api::ListWorkersRequest* request, api::ListWorkersResponse* response) {
   std::vector<std::string> filter(request->filter().begin(), request->filter().end());
+  context->AddTrailingMetadata(wire::kLifeTrailer, kept_->life());
   // Devices are looked for on disk.
   return wire::RunUnary<api::ListWorkersResponse>(*tasks_, context, response, [this, filter](const CancelToken&, api::ListWorkersResponse& out) { return FillWorkers(filter, out); });
 }

@@ -74,6 +74,7 @@ absl::Status ConnectedSessions::Serve(const CancelToken& cancel, Stream& stream,
   if (auto wish = wire::KeepWish::Of(headers)) {
     identity.token = wish->token;
     identity.keep = wish->keep;
+    identity.number = wish->number;
   }
 
   BK_TRY(wire::TunnelEnds tunnel, wire::MakeTunnel());
@@ -114,17 +115,20 @@ absl::Status ConnectedSessions::Serve(const CancelToken& cancel, Stream& stream,
 absl::Status ConnectedSessions::Enter(const std::shared_ptr<GrpcSession>& session) {
   const GrpcSession::Identity& who = session->identity();
   std::shared_ptr<GrpcSession> before;
-  bool refused = state_.Change([&](State& s) {
+  BK_RETURN_IF_ERROR(state_.Change([&](State& s) -> absl::Status {
+    auto check = [&](const std::string& token, int64_t number) -> absl::Status {
+      if (token != who.token) return PermissionDenied("session ", who.id, " is another client's");
+      return number <= who.number ? absl::OkStatus() : FailedPrecondition("session ", who.id, " has come back on a later connection");
+    };
     auto away = s.away.find(who.id);
     auto here = s.connected.find(who.id);
     if (here != s.connected.end()) before = here->second;
-    if (away != s.away.end() && away->second.token != who.token) return true;
-    if (before != nullptr && before->returns() && before->identity().token != who.token) return true;
+    if (away != s.away.end()) BK_RETURN_IF_ERROR(check(away->second.token, away->second.number));
+    if (before != nullptr && before->returns()) BK_RETURN_IF_ERROR(check(before->identity().token, before->identity().number));
     if (away != s.away.end()) s.away.erase(away);
     s.connected[who.id] = session;
-    return false;
-  });
-  if (refused) return PermissionDenied("session ", who.id, " is another client's");
+    return absl::OkStatus();
+  }));
   if (before != nullptr && before->returns()) before->End(Unavailable("session ", who.id, " came back on another connection"));
   return absl::OkStatus();
 }
@@ -138,7 +142,7 @@ void ConnectedSessions::Leave(const std::shared_ptr<GrpcSession>& session) {
     auto it = s.connected.find(who.id);
     if (it == s.connected.end() || it->second != session) return;
     s.connected.erase(it);
-    if (session->returns()) s.away[who.id] = {who.token, now + who.keep};
+    if (session->returns()) s.away[who.id] = {who.token, who.number, now + who.keep};
   });
   session->End(Unavailable("session ", who.id, " is gone"));
 }

@@ -31,13 +31,15 @@ class ConnectedSessions : public Manager {
   using Time = std::chrono::steady_clock::time_point;
   struct Away {
     std::string token;  // whoever returns must have it
+    int64_t number;     // and a connection that is not older
     Time until;
   };
   struct State {
     std::map<std::string, std::shared_ptr<GrpcSession>> connected;
     std::map<std::string, Away> away;
   };
-  // PermissionDenied for the id of another client that comes back. One that is still here is ended: its connection is dead.
+  // PermissionDenied for the id of another client that comes back, FailedPrecondition for what comes late from an earlier connection of the
+  // same one. One that is still here is ended: its connection is dead.
   absl::Status Enter(const std::shared_ptr<GrpcSession>& session);
   void Leave(const std::shared_ptr<GrpcSession>& session);
   Guarded<State> state_;

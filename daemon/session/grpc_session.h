@@ -18,6 +18,7 @@ class GrpcSession : public Session {
     std::set<std::string> methods;  // lower case
     std::string token;              // of a client that comes back; "" for others
     std::chrono::milliseconds keep{0};
+    int64_t number = 0;             // of its connection
   };
   GrpcSession(Identity identity, std::shared_ptr<grpc::Channel> channel) : identity_(std::move(identity)), channel_(std::move(channel)) {}
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/go_parse.h"
+#include "base/id.h"
 #include "base/log.h"
 
 namespace bk::wire {
@@ -31,7 +32,8 @@ std::optional<KeepWish> KeepWish::Of(const Headers& headers) {
   auto keep_ns = ParseDurationNs(First(headers, kKeepAliveHeader));
   if (wish.token.empty() || wish.token.size() > kMostTokenBytes || !keep_ns.ok() || *keep_ns <= 0) return std::nullopt;
   wish.keep = std::min(kMostKeepAlive, std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::nanoseconds(*keep_ns)));
-  wish.rejoin = headers.contains(kRejoinHeader);
+  wish.number = ParseInt(First(headers, kKeepNumberHeader)).value_or(0);
+  wish.rejoin = First(headers, kRejoinHeader);
   return wish;
 }
 
@@ -42,11 +44,11 @@ struct KeptCalls::Entry {
   std::unique_ptr<Message> response;
   absl::Status status;
   int clients = 0;  // that wait for the answer
-  bool done = false;
+  bool done = false, forgotten = false;  // forgotten: done, and what it answered is gone
   std::optional<Time> deadline;  // of what nobody waits for
 };
 
-KeptCalls::KeptCalls(std::function<Time()> now) : now_(std::move(now)) {}
+KeptCalls::KeptCalls(std::function<Time()> now) : now_(std::move(now)), life_(NewId()) {}
 
 KeptCalls::~KeptCalls() {
   state_.Change([](State& s) { s.ended = true; });
@@ -62,7 +64,7 @@ absl::Status KeptCalls::Run(const CancelToken& client, const KeepWish& wish, con
     if (!now_ && !watch_.joinable()) watch_ = std::thread([this] { Watch(); });
     auto it = s.entries.find({wish.token, method});
     found = it != s.entries.end();
-    if (!found && wish.rejoin) return;
+    if (found ? it->second->forgotten : !wish.rejoin.empty() && wish.rejoin != life_) return;
     entry = found ? it->second : std::make_shared<Entry>();
     if (!found) entry->build = wish.build;
     if (!found) s.entries[{wish.token, method}] = entry;
@@ -132,11 +134,14 @@ std::optional<KeptCalls::Time> KeptCalls::Expire() {
   state_.With([&](State& s) {
     s.changed = false;
     std::multimap<Time, Key> answers;
-    for (const auto& [key, entry] : s.entries) {
+    for (auto it = s.entries.begin(); it != s.entries.end();) {
+      auto& [key, entry] = *it++;
       if (!entry->deadline.has_value()) continue;
       if (*entry->deadline > now) {
-        if (entry->done) answers.emplace(*entry->deadline, key);
+        if (entry->done && !entry->forgotten) answers.emplace(*entry->deadline, key);
         next = std::min(next.value_or(*entry->deadline), *entry->deadline);
+      } else if (entry->forgotten) {
+        s.entries.erase(std::prev(it));
       } else if (entry->done) {
         answers.emplace(Time::min(), key);
       } else {
@@ -145,9 +150,12 @@ std::optional<KeptCalls::Time> KeptCalls::Expire() {
       }
     }
     while (!answers.empty() && (answers.begin()->first == Time::min() || answers.size() > kMostAnswers)) {
-      auto it = s.entries.find(answers.begin()->second);
-      dropped.push_back(it->second);
-      s.entries.erase(it);
+      // Another takes its place, for whoever still copies the answer.
+      auto forgotten = std::make_shared<Entry>();
+      forgotten->done = forgotten->forgotten = true;
+      forgotten->deadline = now + kMostKeepAlive;
+      next = std::min(next.value_or(*forgotten->deadline), *forgotten->deadline);
+      dropped.push_back(std::exchange(s.entries[answers.begin()->second], std::move(forgotten)));
       answers.erase(answers.begin());
     }
   });

@@ -1,9 +1,11 @@
 // Calls that outlive their client's connection: they wait for it to come back instead of being cancelled.
 //
-// A client asks for that with headers: bk-keep-alive (a duration, "30s"), bk-keep-token (its own secret, one a build) and, on
-// the second and later attempts of a call that must not begin anew, bk-keep-rejoin. A call with the same token and method joins
-// the one that runs, or gets the answer that it gave. Answers of such calls carry the trailer bk-kept, by which a client knows
-// them from errors that gRPC makes of a broken connection. Without the headers everything is as ever. docs/wire.md. Thread-safe.
+// A client asks for that with headers: bk-keep-alive (a duration, "30s"), bk-keep-token (its own secret, one a build),
+// bk-keep-number (of its connection: 1, 2, …) and, when a call that must not run twice is repeated, bk-keep-rejoin with the life of
+// the daemon in which it was made first (trailer bk-life of ListWorkers). A call with the same token and method joins the one that
+// runs, or gets the answer that it gave; a repeated one that never reached this life of the daemon begins now. Answers of such calls
+// carry the trailer bk-kept, by which a client knows them from errors that gRPC makes of a broken connection. Without the headers
+// everything is as ever. docs/wire.md. Thread-safe.
 #pragma once
 
 #include <chrono>
@@ -21,7 +23,8 @@
 
 namespace bk::wire {
 
-inline constexpr char kKeepAliveHeader[] = "bk-keep-alive", kKeepTokenHeader[] = "bk-keep-token", kRejoinHeader[] = "bk-keep-rejoin", kKeptTrailer[] = "bk-kept";
+inline constexpr char kKeepAliveHeader[] = "bk-keep-alive", kKeepTokenHeader[] = "bk-keep-token", kKeepNumberHeader[] = "bk-keep-number", kRejoinHeader[] = "bk-keep-rejoin", kKeptTrailer[] = "bk-kept",
+                      kLifeTrailer[] = "bk-life";
 // No client may ask for more.
 inline constexpr std::chrono::milliseconds kMostKeepAlive(60'000);
 
@@ -29,8 +32,9 @@ inline constexpr std::chrono::milliseconds kMostKeepAlive(60'000);
 struct KeepWish {
   std::string token;
   std::chrono::milliseconds keep{0};
-  bool rejoin = false;
+  std::string rejoin;  // the life of the daemon in which the call began, if it did; "" for a first attempt
   std::string build;  // named in the log when its client is lost and when it is back; "" for calls that are not worth a line
+  int64_t number = 0;  // of the client's connection, counted by it: what comes late from an earlier one is older
 
   // Nothing for calls without the headers, or with values that make no sense.
   using Headers = std::multimap<std::string, std::string>;
@@ -52,11 +56,13 @@ class KeptCalls {
   KeptCalls& operator=(const KeptCalls&) = delete;
 
   // Runs `work`, or waits for the one that runs or ran under the token and the method already. `client`: cancelled when this
-  // caller's connection is gone, which cancels the work only when nobody came back within the time of the wish. NotFound when
-  // there is nothing to rejoin.
+  // caller's connection is gone, which cancels the work only when nobody came back within the time of the wish. NotFound when the
+  // call began in another life of the daemon, or here so long ago that its answer is forgotten.
   absl::Status Run(const CancelToken& client, const KeepWish& wish, const std::string& method, const Work& work, Message& response);
   // Cancels what runs under the token; false if nothing does.
   bool Cancel(const std::string& token);
+  // Of this object: no other daemon has it, nor this one after another start.
+  const std::string& life() const { return life_; }
   // Cancels what waits for longer than it should, and drops old answers. Returns when there is something to do again.
   std::optional<Time> Expire();
 
@@ -74,6 +80,7 @@ class KeptCalls {
   Time Now() const;
 
   const std::function<Time()> now_;
+  const std::string life_;
   Guarded<State> state_;
   std::thread watch_;  // begins with the first call
 };

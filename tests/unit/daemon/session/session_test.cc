@@ -12,6 +12,7 @@
 #include "base/os/file.h"
 #include "daemon/session/connected.h"
 #include "proto/wire/grpc_setup.h"
+#include "proto/wire/kept_calls.h"
 #include "proto/wire/tunnel.h"
 #include "session/secrets.grpc.pb.h"
 
@@ -233,6 +234,30 @@ TEST_CASE("a client that comes back before its old connection is known to be dea
   REQUIRE(now.ok());
   CHECK(*now != old);
   CHECK(*(*now)->GetSecret(CancelToken::Never(), "known") == "value");
+}
+
+TEST_CASE("what comes late from an earlier connection does not take the place of a later one, present or away") {
+  ConnectedSessions sessions;
+  auto numbered = [](const char* number) {
+    auto headers = Returns("t");
+    headers.emplace(wire::kKeepNumberHeader, number);
+    return headers;
+  };
+  auto turned_away = [&] {
+    Client stale(sessions, "one", numbered("1"));
+    auto result = stale.Result(std::chrono::seconds(10));
+    return result.has_value() && absl::IsFailedPrecondition(*result);
+  };
+  {
+    Client now(sessions, "one", numbered("2"));
+    auto session = sessions.Get(CancelToken::Never(), "one", false);
+    REQUIRE(session.ok());
+    CHECK(turned_away());
+    CHECK_FALSE((*session)->gone().cancelled());
+  }
+  CHECK(turned_away());
+  Client next(sessions, "one", numbered("3"));
+  CHECK(sessions.Get(CancelToken::Never(), "one", false).ok());
 }
 
 TEST_CASE("a client that says nothing of coming back fails at once") {

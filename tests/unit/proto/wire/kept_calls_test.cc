@@ -23,7 +23,7 @@ struct Bench {
   absl::Status status;
   TaskGroup tasks;
 
-  KeepWish Wish(bool rejoin = false) { return {"secret", std::chrono::seconds(30), rejoin}; }
+  KeepWish Wish(std::string rejoin = "") { return {"secret", std::chrono::seconds(30), std::move(rejoin)}; }
   KeptCalls::Work Work() {
     return [this](const CancelToken& cancel, google::protobuf::Message& message) -> absl::Status {
       begun.Change([](int& n) { n++; });
@@ -56,9 +56,9 @@ TEST_CASE("headers: both are needed, a time that makes sense, and no more than a
   auto wish = KeepWish::Of({{kKeepAliveHeader, "1500ms"}, {kKeepTokenHeader, "t"}});
   REQUIRE(wish.has_value());
   CHECK(wish->keep == std::chrono::milliseconds(1500));
-  CHECK_FALSE(wish->rejoin);
+  CHECK(wish->rejoin.empty());
   CHECK(KeepWish::Of({{kKeepAliveHeader, "10h"}, {kKeepTokenHeader, "t"}, {kRejoinHeader, "1"}})->keep == kMostKeepAlive);
-  CHECK(KeepWish::Of({{kKeepAliveHeader, "10h"}, {kKeepTokenHeader, "t"}, {kRejoinHeader, "1"}})->rejoin);
+  CHECK(KeepWish::Of({{kKeepAliveHeader, "10h"}, {kKeepTokenHeader, "t"}, {kRejoinHeader, "1"}})->rejoin == "1");
 }
 
 TEST_CASE("a call whose client is gone goes on, and whoever comes back gets its answer; it runs once") {
@@ -70,7 +70,7 @@ TEST_CASE("a call whose client is gone goes on, and whoever comes back gets its 
   absl::Status joined;
   TaskGroup tasks;
   CancelSource second;
-  tasks.Run([&] { joined = bench.calls.Run(second.token(), bench.Wish(true), "Solve", bench.Work(), again); });
+  tasks.Run([&] { joined = bench.calls.Run(second.token(), bench.Wish("life"), "Solve", bench.Work(), again); });
   bench.finish.Cancel();
   tasks.Wait();
   bench.tasks.Wait();
@@ -87,10 +87,10 @@ TEST_CASE("an answer that the client may have missed is kept for the same time, 
   bench.tasks.Wait();
   bench.Pass(std::chrono::seconds(29));
   Reply again;
-  CHECK(bench.calls.Run(CancelToken::Never(), bench.Wish(true), "Solve", bench.Work(), again).ok());
+  CHECK(bench.calls.Run(CancelToken::Never(), bench.Wish("life"), "Solve", bench.Work(), again).ok());
   CHECK(again.token() == "done");
   bench.Pass(std::chrono::seconds(2));
-  CHECK(absl::IsNotFound(bench.calls.Run(CancelToken::Never(), bench.Wish(true), "Solve", bench.Work(), again)));
+  CHECK(absl::IsNotFound(bench.calls.Run(CancelToken::Never(), bench.Wish("life"), "Solve", bench.Work(), again)));
   CHECK(bench.begun.With([](int n) { return n; }) == 1);
 }
 
@@ -121,9 +121,27 @@ TEST_CASE("another method or another token is another call; nothing is rejoined 
   Reply reply;
   auto quick = [](const CancelToken&, google::protobuf::Message&) { return bk::Unknown("its own"); };
   CHECK(bench.calls.Run(CancelToken::Never(), bench.Wish(), "Return", quick, reply) == bk::Unknown("its own"));
-  CHECK(bench.calls.Run(CancelToken::Never(), {"other", std::chrono::seconds(1), false}, "Solve", quick, reply) == bk::Unknown("its own"));
-  CHECK(absl::IsNotFound(bench.calls.Run(CancelToken::Never(), {"third", std::chrono::seconds(1), true}, "Solve", quick, reply)));
+  CHECK(bench.calls.Run(CancelToken::Never(), {"other", std::chrono::seconds(1)}, "Solve", quick, reply) == bk::Unknown("its own"));
+  CHECK(absl::IsNotFound(bench.calls.Run(CancelToken::Never(), {"third", std::chrono::seconds(1), "another life"}, "Solve", quick, reply)));
   bench.finish.Cancel();
+}
+
+TEST_CASE("a repeated call that never reached this daemon begins now, in the same life only, and once") {
+  Bench bench;
+  Reply reply;
+  auto quick = [&](const CancelToken&, google::protobuf::Message&) {
+    bench.begun.Change([](int& n) { n++; });
+    return absl::OkStatus();
+  };
+  CHECK(absl::IsNotFound(bench.calls.Run(CancelToken::Never(), bench.Wish(KeptCalls().life()), "Solve", quick, reply)));
+  for (int i = 0; i < 2; i++) CHECK(bench.calls.Run(CancelToken::Never(), bench.Wish(bench.calls.life()), "Solve", quick, reply).ok());
+  // Not again when its answer is forgotten: whoever comes that late is turned away.
+  bench.Pass(std::chrono::seconds(31));
+  for (std::string rejoin : {bench.calls.life(), std::string()}) CHECK(absl::IsNotFound(bench.calls.Run(CancelToken::Never(), bench.Wish(rejoin), "Solve", quick, reply)));
+  CHECK(bench.begun.With([](int n) { return n; }) == 1);
+  // In the end nothing is kept of it.
+  bench.Pass(std::chrono::seconds(61));
+  CHECK_FALSE(bench.calls.Expire().has_value());
 }
 
 TEST_CASE("a client that comes back and goes again has the whole time once more") {
@@ -134,7 +152,7 @@ TEST_CASE("a client that comes back and goes again has the whole time once more"
   CancelSource second;
   second.Cancel();
   Reply reply;
-  CHECK(absl::IsCancelled(bench.calls.Run(second.token(), bench.Wish(true), "Solve", bench.Work(), reply)));
+  CHECK(absl::IsCancelled(bench.calls.Run(second.token(), bench.Wish("life"), "Solve", bench.Work(), reply)));
   bench.Pass(std::chrono::seconds(20));
   CHECK(bench.calls.Cancel("secret"));  // it still runs
   bench.tasks.Wait();
@@ -145,7 +163,7 @@ TEST_CASE("with the real clock the time is watched by itself") {
   CancelSource gone;
   gone.Cancel();
   Reply reply;
-  absl::Status status = calls.Run(gone.token(), {"t", std::chrono::milliseconds(20), false}, "Solve",
+  absl::Status status = calls.Run(gone.token(), {"t", std::chrono::milliseconds(20)}, "Solve",
                                   [](const CancelToken& cancel, google::protobuf::Message&) { return cancel.SleepFor(std::chrono::hours(1)); }, reply);
   CHECK(Message(status) == "the client's connection broke, and it did not come back within 20ms");
 }
