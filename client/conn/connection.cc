@@ -83,7 +83,10 @@ Connection::Connection(Address address, std::shared_ptr<void> companion)
 Connection::Connection(Address address, std::shared_ptr<grpc::ChannelCredentials> credentials, std::string tls_name)
     : tls_name_(std::move(tls_name)), address_(std::move(address)), credentials_(std::move(credentials)), channel_(grpc::CreateCustomChannel(address_.target, credentials_, Arguments())) {}
 
-std::unique_ptr<Connection> Connection::Again() const { return std::unique_ptr<Connection>(new Connection(address_, credentials_, tls_name_)); }
+absl::StatusOr<std::unique_ptr<Connection>> Connection::Again() const {
+  if (!address_.helper.empty()) return Open(address_, {});
+  return std::unique_ptr<Connection>(new Connection(address_, credentials_, tls_name_));
+}
 
 Connection::Connection(Address address, std::shared_ptr<Helper> helper) : helper_(std::move(helper)), address_(std::move(address)) {
   channel_ = grpc::CreateCustomInsecureChannelFromFd(address_.text, helper_->TakeConnection().Release(), Arguments());

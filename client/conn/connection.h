@@ -28,8 +28,8 @@ class Connection {
   // other end is a unix socket.
   static absl::StatusOr<std::unique_ptr<Connection>> Open(Address address, const Tls& tls);
 
-  // Another one to the same place, for when this one broke. Not for helpers, whose end is that of the connection.
-  std::unique_ptr<Connection> Again() const;
+  // Another one to the same place, for when this one broke. Fails only where a helper cannot be started.
+  absl::StatusOr<std::unique_ptr<Connection>> Again() const;
 
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
   const Address& address() const { return address_; }

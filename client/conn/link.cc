@@ -17,6 +17,8 @@ using Clock = std::chrono::steady_clock;
 constexpr milliseconds kFirstPause(100), kMostPause(1000);
 // What one attempt may take: a network that is back is not to be missed behind one that waits for an answer.
 constexpr milliseconds kAttempt(2000);
+// The same where a program has to find its way first (ssh, kubectl).
+constexpr milliseconds kHelperAttempt(10'000);
 // Where somebody says that nobody listens, a daemon ended; a relay may take its time to be there again.
 constexpr milliseconds kRefusedTime(3000);
 constexpr milliseconds kEndTime(1000);
@@ -83,8 +85,14 @@ absl::Status Link::Reconnect(const CancelToken& cancel) {
   std::optional<Clock::time_point> refused_since;
   std::string why = "too many connections broke";
   for (milliseconds pause = kFirstPause; lost.number < kMostConnections; pause = std::min(pause * 2, kMostPause)) {
-    std::shared_ptr<const Connection> next = lost.connection->Again();
-    absl::Status status = Attempt(cancel, next, kAttempt);
+    std::shared_ptr<const Connection> next;
+    auto made = lost.connection->Again();
+    absl::Status status = made.status();
+    if (made.ok()) {
+      next = *std::move(made);
+      auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
+      status = Attempt(cancel, next, next->address().helper.empty() ? kAttempt : std::clamp(left, kAttempt, kHelperAttempt));
+    }
     BK_RETURN_IF_ERROR(cancel.Check());
     if (status.ok()) {
       state_.Change([&](State& s) {
@@ -109,7 +117,12 @@ absl::Status Link::Reconnect(const CancelToken& cancel) {
 
 void Link::EndBuild() const {
   Use use = Now();
-  std::shared_ptr<const Connection> connection = use.broken.cancelled() ? use.connection->Again() : use.connection;
+  std::shared_ptr<const Connection> connection = use.connection;
+  if (use.broken.cancelled()) {
+    auto next = connection->Again();
+    if (!next.ok()) return;
+    connection = *std::move(next);
+  }
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + kEndTime);
   resume::v1::CancelRequest request;

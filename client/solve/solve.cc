@@ -277,7 +277,7 @@ class Build {
         if (link_.AwaitNext(status_call_.token(), use.number).ok()) continue;
         break;  // whoever gave up says why
       }
-      absl::Status status = connection_.FromCall(end);
+      absl::Status status = use.connection->FromCall(end);
       bool build_failed = !failure_.With([](absl::Status& first) { return first.ok(); });
       if (!status.ok() && !status_call_.token().cancelled() && !build_failed) FailAfterSolve(AnnotateCall(status, "failed to receive status"));
       break;
@@ -348,7 +348,7 @@ absl::StatusOr<Daemon> AskDaemonAgain(const CancelToken& cancel, const Connectio
   absl::StatusOr<Daemon> daemon = AskDaemon(cancel, connection);
   // What could not be connected to has our own words, the reference's.
   if (!absl::IsUnavailable(daemon.status()) || Message(daemon.status()).find("connection error: ") != std::string::npos) return daemon;
-  again = connection.Again();
+  BK_ASSIGN(again, connection.Again());
   return AskDaemon(cancel, *again);
 }
 
@@ -378,8 +378,8 @@ absl::Status UpdateIndexes(const Attributes& response, const CacheStores& cache,
 }  // namespace
 
 absl::StatusOr<SolveResult> Solve(const CancelToken& cancel, const Connection& connection, SolveOptions options, const StatusSink& on_status) {
-  // A socket of this machine, and a helper, do not break by accident.
-  if (!connection.address().socket_path.empty() || !connection.address().helper.empty()) options.keep_alive = {};
+  // A socket of this machine does not break by accident.
+  if (!connection.address().socket_path.empty()) options.keep_alive = {};
   std::unique_ptr<Connection> second;
   BK_TRY(Daemon daemon, options.keep_alive > options.keep_alive.zero() ? AskDaemonAgain(cancel, connection, second) : AskDaemon(cancel, connection));
   const Connection& first = second != nullptr ? *second : connection;

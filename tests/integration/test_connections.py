@@ -1,16 +1,19 @@
 """Ways to a daemon: TCP with and without TLS, and programs that carry the connection."""
 import os
 import pathlib
+import re
+import signal
 import socket
 import ssl
 import struct
 import time
 
-from support import machine
+from support import leaks, machine
 from support.case import Case
 from support.certificates import Authority
 from support.daemon import Daemon
 from support.git_server import free_port
+from support.running_build import PATIENCE, RunningBuild, Stopwatch
 
 
 class Connections(Case):
@@ -104,6 +107,39 @@ class Connections(Case):
                 time.sleep(0.1)
             self.assertLessEqual(now[0], before[0])
             self.assertLessEqual(now[1], before[1] + 4)  # gRPC's own pool breathes
+
+    def test_a_helper_is_killed(self):
+        """The program that carries a build's connection is killed, or stopped: another is started, and the step goes on and runs once; where none can be had the build ends with its words."""
+        def check(user):
+            with Daemon(user=user) as daemon:
+                programs = pathlib.Path(machine.scratch("programs"))
+                docker = programs / "docker"
+                docker.write_text(f"#!/bin/sh\n[ ! -e {programs}/away ] || {{ echo no such container >&2; exit 3; }}\nexec buildctl --addr {daemon.address} dial-stdio\n")
+                os.chmod(docker, 0o755)
+
+                def build(command, *words):
+                    dockerfile = f"FROM {{base}}\nRUN echo begun; {command}\n"
+                    return RunningBuild(self, daemon, dockerfile, *words, address="docker-container://x", env={"PATH": f"{programs}:{daemon.env['PATH']}"}).begun()
+
+                def helper():
+                    (pid,) = [pid for pid, line in daemon.pids().items() if line.endswith("dial-stdio")]
+                    return pid
+                client = build("sleep 8; echo over")
+                for fault in (signal.SIGKILL, signal.SIGSTOP):
+                    os.kill(helper(), fault)
+                    clock = Stopwatch(self)
+                    client.await_line("connection to the daemon at docker-container://x lost, trying again for 30s")
+                    clock.prompt(f"helper, {fault.name}, {user}")
+                    client.await_line("connected to the daemon at docker-container://x again")
+                said = client.end(0)
+                self.assertEqual([len(re.findall(rf"(?m)^#\d+ [\d.]+ {word}$", said)) for word in ("begun", "over")], [1, 1], said)
+
+                client = build("sleep 1000", "--keep-alive=2s")
+                (programs / "away").touch()
+                os.kill(helper(), signal.SIGKILL)
+                self.assertRegex(client.last_line(), "^error: .*did not answer for 2s: .*no such container")
+                self.assertEqual(leaks.settle(lambda: [line for line in daemon.pids_of_steps() if "sleep 1000" in line], PATIENCE), [])
+        self.both_at_once(check)
 
     def test_helper(self):
         """CTL-010: the program in PATH carries the connection; its last words are told when it ends."""
