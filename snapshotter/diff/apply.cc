@@ -95,6 +95,10 @@ class Applier {
       BK_TRY(bool written, WriteFile(header, reader, place));
       if (written) return absl::OkStatus();
     }
+    if (header.type == '5') {
+      BK_TRY(bool made, MakeDirectory(header, place));
+      if (made) return absl::OkStatus();
+    }
     struct stat st;
     bool exists = fstatat(place.dir, place.name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0;
     if (exists && !(S_ISDIR(st.st_mode) && header.type == '5')) {
@@ -107,7 +111,11 @@ class Applier {
       BK_TRY(bool written, WriteFile(header, reader, place));
       return written ? absl::OkStatus() : ErrnoError(EEXIST, StrCat("open ", target_.dir, place.path));
     }
-    BK_RETURN_IF_ERROR(Create(header, place, exists));
+    if (header.type == '5' && !exists) {
+      BK_TRY(bool made, MakeDirectory(header, place));
+      return made ? absl::OkStatus() : ErrnoError(EEXIST, StrCat("mkdir ", target_.dir, place.path));
+    }
+    if (!exists) BK_RETURN_IF_ERROR(Create(header, place));
     return SetAttributes(header, place);
   }
 
@@ -257,12 +265,12 @@ class Applier {
     return absl::OkStatus();
   }
 
-  absl::Status Create(const TarHeader& header, const Place& place, bool exists) {
+  // Anything but a file or a directory.
+  absl::Status Create(const TarHeader& header, const Place& place) {
     int dir = place.dir;
     const char* name = place.name.c_str();
     auto fail = [&](std::string_view what) { return ErrnoError(errno, StrCat(what, " ", target_.dir, place.path)); };
     switch (header.type) {
-      case '5': return !exists && mkdirat(dir, name, 0700) < 0 ? fail("mkdir") : absl::OkStatus();
       case '1': return Link(header, place);
       case '2': return symlinkat(header.link_name.c_str(), dir, name) < 0 ? fail(StrCat("symlink ", header.link_name)) : absl::OkStatus();
       case '3':
@@ -288,23 +296,37 @@ class Applier {
       if (n == 0) break;
       BK_RETURN_IF_ERROR(os::WriteAll(fd.get(), {buffer_.data(), n}));
     }
-    BK_RETURN_IF_ERROR(SetFileAttributes(header, place, fd.get()));
+    struct stat st;
+    if (fstat(fd.get(), &st) < 0) return ErrnoError(errno, StrCat("stat ", place.path));
+    BK_RETURN_IF_ERROR(SetNewAttributes(header, place, st));
+    auto [atime, mtime] = TimesOf(header);
+    timespec times[2] = {atime, mtime};
+    if (futimens(fd.get(), times) < 0) return ErrnoError(errno, StrCat("failed call to UtimesNanoAt for ", target_.dir, place.path));
     return true;
   }
 
-  // Of a file that is new: only what differs from how it was made.
-  absl::Status SetFileAttributes(const TarHeader& header, const Place& place, int fd) {
+  // Makes a directory with its attributes; false if something stands there already.
+  absl::StatusOr<bool> MakeDirectory(const TarHeader& header, const Place& place) {
+    if (mkdirat(place.dir, place.name.c_str(), static_cast<mode_t>(header.mode & 0777)) < 0) {
+      if (errno == EEXIST) return false;
+      return ErrnoError(errno, StrCat("mkdir ", target_.dir, place.path));
+    }
     struct stat st;
-    if (fstat(fd, &st) < 0) return ErrnoError(errno, StrCat("stat ", place.path));
+    if (fstatat(place.dir, place.name.c_str(), &st, AT_SYMLINK_NOFOLLOW) < 0) return ErrnoError(errno, StrCat("stat ", place.path));
+    BK_RETURN_IF_ERROR(SetNewAttributes(header, place, st));
+    BK_RETURN_IF_ERROR(SetTimes(place, header));
+    return true;
+  }
+
+  // Owner, extended attributes and mode of a file or directory that is new: only what differs from how it was made (`st`).
+  absl::Status SetNewAttributes(const TarHeader& header, const Place& place, const struct stat& st) {
+    const char* name = place.name.c_str();
     uid_t uid = static_cast<uid_t>(header.uid);
     gid_t gid = static_cast<gid_t>(header.gid);
-    if ((uid != st.st_uid || gid != st.st_gid) && fchown(fd, uid, gid) < 0) return ChownError(header, place);
+    if ((uid != st.st_uid || gid != st.st_gid) && fchownat(place.dir, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0) return ChownError(header, place);
     BK_TRY(bool xattrs, SetXattrs(header, place));
     mode_t mode = static_cast<mode_t>(header.mode & 07777);
-    if ((xattrs || mode != (st.st_mode & 07777)) && fchmod(fd, mode) < 0) return ErrnoError(errno, StrCat("chmod ", place.path));
-    auto [atime, mtime] = TimesOf(header);
-    timespec times[2] = {atime, mtime};
-    if (futimens(fd, times) < 0) return ErrnoError(errno, StrCat("failed call to UtimesNanoAt for ", target_.dir, place.path));
+    if ((xattrs || mode != (st.st_mode & 07777)) && fchmodat(place.dir, name, mode, 0) < 0) return ErrnoError(errno, StrCat("chmod ", place.path));
     return absl::OkStatus();
   }
 
