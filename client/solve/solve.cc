@@ -229,20 +229,20 @@ class Build {
   // The wish of whoever runs us, or a failure here: the daemon is told, for it would take the end of our calls for an accident.
   void EndKeptBuild() {
     if (!answered_) link_.EndBuild();
+    const bool lost = link_.Now().broken.cancelled();
+    if (lost) session_.Break();  // before Control closes it, which would wait for the daemon
     calls_.Cancel();
-    if (!link_.Now().broken.cancelled()) return;
-    status_call_.Cancel();
-    session_.Break();
+    if (lost) status_call_.Cancel();
   }
 
   void GiveUp(const absl::Status& why) {
     if (solve_over_.With([](bool& over) { return over; })) return;
     if (link_.keeps() && stop_.token().cancelled()) return EndKeptBuild();
+    session_.Break();  // before the end of the calls, at which Control closes it and would wait for the daemon
     Fail(why);
     link_.Close(why);
     calls_.Cancel();
     status_call_.Cancel();
-    session_.Break();
   }
 
   // Whoever lost the connection is told what became of the daemon: a broken call alone says nothing of that.
