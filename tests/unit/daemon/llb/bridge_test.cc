@@ -4,6 +4,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <optional>
+#include <thread>
+
 #include "tests/unit/daemon/llb/engine_fakes.h"
 
 using namespace bk;
@@ -235,6 +239,24 @@ TEST_CASE("policies apply to what a definition is made of, those of a request be
   request.source_policies = {llb::PolicyProto()};
   request.source_policies[0].add_rules();
   CHECK(Message(bridge.Solve(f.cancel, request)->ref->Evaluate(f.cancel)) == "invalid nil selector in policy");
+}
+
+TEST_CASE("a build waits for its turn before the first thing that it solves, and for no other") {
+  BridgeFixture f;
+  llb::Admission admission(1, std::chrono::hours(1));
+  std::optional<llb::Admission::Place> other(admission.Enter(f.cancel));
+  llb::Build build(f.engine->parts(), *f.job, "session", {}, {}, {}, &admission);
+  llb::BuildBridge bridge(build);
+  frontend::SolveRequest request;
+  request.definition = f.Tree("tree://a");
+  std::atomic<bool> solved = false;
+  std::thread first([&] { solved = bridge.Solve(f.cancel, request).ok(); });
+  while (admission.waiting() == 0 && !solved) std::this_thread::yield();
+  CHECK_FALSE(solved);
+  other.reset();
+  first.join();
+  CHECK(solved);
+  CHECK(bridge.Solve(f.cancel, request).ok());  // its place is taken, by itself
 }
 
 TEST_CASE("what frontends ask of git is held to the lock file, and to offline builds") {
