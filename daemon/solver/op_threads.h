@@ -7,9 +7,9 @@
 #include <deque>
 #include <functional>
 #include <system_error>
-#include <thread>
 
 #include "base/guarded.h"
+#include "base/task_group.h"
 
 namespace bk::solver {
 
@@ -21,7 +21,6 @@ class OpThreads {
   // Runs what is queued.
   ~OpThreads() {
     state_.Change([](State& s) { s.stop = true; });
-    state_.Wait([](const State& s) { return s.threads == 0; });
   }
 
   // Never blocks, except where the system gives no thread at all: then the caller runs `task` itself.
@@ -34,7 +33,7 @@ class OpThreads {
     });
     if (!start) return;
     try {
-      std::thread([this] { Loop(/*stay=*/true); }).detach();
+      threads_.Run([this] { Loop(/*stay=*/true); });
     } catch (const std::system_error&) {
       Loop(/*stay=*/false);
     }
@@ -84,6 +83,7 @@ class OpThreads {
   }
   const size_t limit_;
   Guarded<State> state_;
+  TaskGroup threads_;  // last: it is waited for first
 };
 
 }  // namespace bk::solver

@@ -240,7 +240,7 @@ TEST_CASE("a listener hears what happens until it leaves, whatever it asked abou
     std::thread listener([&] {
       ended = f.history.Listen(leave.token(), request, [&](const api::BuildHistoryEvent& e) {
         heard += Fixture::Line(e);
-        if (heard.ends_with("DELETED after\n")) leave.Cancel();
+        if (heard.ends_with("COMPLETE after\nDELETED after\n")) leave.Cancel();
         return absl::OkStatus();
       });
     });
