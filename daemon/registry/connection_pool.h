@@ -16,13 +16,18 @@ namespace bk::registry {
 
 // One handle with its connections.
 struct Channel {
-  Channel(std::string used_for) : origin(std::move(used_for)), multi(curl_multi_init()), easy(curl_easy_init()) {}
+  explicit Channel(std::string used_for) : origin(std::move(used_for)), multi(Begun() ? curl_multi_init() : nullptr), easy(curl_easy_init()) {}
   ~Channel() {
     curl_easy_cleanup(easy);
     curl_multi_cleanup(multi);
   }
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
+  // With the first channel of all, not at the daemon's start: it loads the library.
+  static bool Begun() {
+    static const bool begun = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+    return begun;
+  }
   const std::string origin;
   CURLM* const multi;
   CURL* const easy;

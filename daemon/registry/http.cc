@@ -263,10 +263,7 @@ absl::StatusOr<CURLcode> Drive(const CancelToken& cancel, CURLM* multi) {
 
 }  // namespace
 
-HttpClient::HttpClient(int stall_timeout_s) : stall_timeout_s_(stall_timeout_s), pool_(std::make_unique<ConnectionPool>()) {
-  static const bool initialised = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
-  (void)initialised;
-}
+HttpClient::HttpClient(int stall_timeout_s) : stall_timeout_s_(stall_timeout_s), pool_(std::make_unique<ConnectionPool>()) {}
 
 HttpClient::~HttpClient() = default;
 

@@ -50,6 +50,14 @@ class Life(Case):
         self.assertEqual(code, 0)
         self.assertRegex(text, r"^buildkitd \S+ v\d+")
 
+    def test_libraries_of_transfers_wait_for_the_first(self):
+        """27 libraries come with libcurl: 6 MB and some milliseconds of each start."""
+        for user in self.both_users():
+            with Daemon(user=user) as daemon:
+                daemon.build({"Dockerfile": "FROM scratch\nCOPY Dockerfile /\n"})
+                loaded = [pid for pid in daemon.pids() if "libcurl" in pathlib.Path(f"/proc/{pid}/maps").read_text()]
+                self.assertEqual(loaded, [])
+
     def test_two_daemons_on_one_root(self):  # DMN-002
         with Daemon() as daemon:
             other = Daemon(root=daemon.root)
