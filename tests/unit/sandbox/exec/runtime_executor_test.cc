@@ -200,7 +200,7 @@ TEST_CASE("a step that an earlier daemon left running ends before the trees are 
       Stdio stdio;
       stdio.output = [&](int, std::string_view text) { if (write(ready[1], text.data(), text.size()) < 0) _exit(1); };
       ProcessSpec process;
-      process.args = {"/bin/sh", "-c", "(while :; do mkdir -p /d && : > /d/$((i=i+1)); done) & while :; do echo x; sleep 1; done"};
+      process.args = {"/bin/sh", "-c", "mkdir /d; (while :; do mkdir -p /d && : > /d/$((i=i+1)); done) & while :; do echo x; sleep 1; done"};
       process.env = {std::string("PATH=") + kDefaultPath};
       process.cwd = "/";
       (*executor)->Run(CancelToken::Never(), "", world.root(), {}, process, stdio).IgnoreError();
