@@ -14,10 +14,12 @@
 #include "base/log.h"
 #include "base/os/file.h"
 #include "base/os/process.h"
+#include "base/os/program_pages.h"
 #include "daemon/app/collector.h"
 #include "daemon/app/listeners.h"
 #include "daemon/app/notify.h"
 #include "daemon/app/tls_acceptor.h"
+#include "daemon/app/trimmer.h"
 #include "daemon/cache/store.h"
 #include "daemon/control/server.h"
 #include "daemon/explain/journal.h"
@@ -43,6 +45,8 @@ namespace bk::app {
 namespace {
 
 using grpc::experimental::ExternalConnectionAcceptor;
+
+constexpr std::chrono::seconds kRest(10);  // without a build's end, before memory is given back
 
 registry::HostConfigs HostConfigsOf(const config::Config& config) {
   registry::HostConfigs hosts;
@@ -137,6 +141,7 @@ struct Daemon::Rooms {
   std::unique_ptr<explain::Journal> journal;
   std::unique_ptr<llb::Engine> engine;
   std::unique_ptr<Collector> collector;
+  std::unique_ptr<Trimmer> trimmer;
   std::unique_ptr<control::Services> services;
   std::unique_ptr<ExternalConnectionAcceptor> acceptor, trace_acceptor;
   std::unique_ptr<grpc::Server> server, trace_server;
@@ -235,8 +240,14 @@ absl::Status Daemon::Rooms::Serve() {
   }
   std::vector<cache::PruneOptions> policies = PoliciesOf(config);
   collector = std::make_unique<Collector>(&store->manager(), policies);
+  trimmer = std::make_unique<Trimmer>(kRest, [] {
+    if (absl::Status status = os::UnmapCleanPages(); !status.ok()) log::Debug("memory is not trimmed", {{"error", Message(status)}});
+  });
   services = std::make_unique<control::Services>(control::ControlParts{.engine = engine.get(), .sessions = &sessions, .content = &store->content(), .records = records.get(), .gc_policy = policies,
-                                                                       .after_build = [this] { collector->Wake(); }});
+                                                                       .after_build = [this] {
+                                                                         collector->Wake();
+                                                                         trimmer->Wake();
+                                                                       }});
   grpc::ServerBuilder builder;
   wire::ConfigureServer(builder);
   acceptor = AcceptorOf(builder);

@@ -1,5 +1,4 @@
 // buildkitd: reads its settings, starts itself under the launcher if an ordinary user started it, and runs the daemon.
-#include <malloc.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 
@@ -8,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/os/unique_fd.h"
+#include "daemon/app/allocator.h"
 #include "daemon/app/daemon.h"
 #include "daemon/app/self_start.h"
 #include "daemon/config/config.h"
@@ -43,8 +43,6 @@ int main(int argc, char** argv) {
 
   if (absl::Status status = ConfigureLog(parsed->config); !status.ok()) return Fail(status);
   umask(0);
-  // Threads come and go with builds: an arena for each would keep what a large graph once needed.
-  mallopt(M_ARENA_MAX, 2);
   // Before any thread starts: all inherit the mask, and only RunUntilSignal sees these signals.
   sigset_t set;
   sigemptyset(&set);
@@ -52,6 +50,7 @@ int main(int argc, char** argv) {
   sigaddset(&set, SIGINT);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  app::StartAllocator();
   os::UniqueFd signals(signalfd(-1, &set, SFD_CLOEXEC));
 
   auto daemon = app::Daemon::Start(parsed->config);

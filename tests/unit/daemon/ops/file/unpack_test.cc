@@ -6,6 +6,7 @@
 
 #include "daemon/ops/file/actions.h"
 #include "tests/unit/daemon/ops/file/tree.h"
+#include "tests/unit/support/archive_filter.h"
 
 namespace bk::ops::file {
 namespace {
@@ -24,7 +25,7 @@ struct Member {
 std::string Pack(const std::vector<Member>& members, int filter = ARCHIVE_FILTER_NONE) {
   archive* a = archive_write_new();
   archive_write_set_format_pax_restricted(a);
-  archive_write_add_filter(a, filter);
+  REQUIRE(AddFilter(a, filter) == ARCHIVE_OK);
   archive_write_set_bytes_in_last_block(a, 1);
   std::string out(1 << 20, '\0');
   size_t used = 0;

@@ -8,6 +8,7 @@
 #include "daemon/frontend/dockerfile/convert/epoch.h"
 #include "daemon/frontend/dockerfile/frontend.h"
 #include "tests/unit/daemon/frontend/dockerfile/file_bridge.h"
+#include "tests/unit/support/archive_filter.h"
 
 using namespace bk;
 using dockerfile::Epoch;
@@ -20,7 +21,7 @@ std::string Archive(int filter, const std::vector<std::tuple<std::string, mode_t
   size_t used = 0;
   std::unique_ptr<archive, int (*)(archive*)> a(archive_write_new(), &archive_write_free);
   archive_write_set_format_pax(a.get());
-  archive_write_add_filter(a.get(), filter);
+  REQUIRE(AddFilter(a.get(), filter) == ARCHIVE_OK);
   REQUIRE(archive_write_open_memory(a.get(), out.data(), out.size(), &used) == ARCHIVE_OK);
   for (const auto& [name, type, seconds, nanos] : entries) {
     std::unique_ptr<archive_entry, void (*)(archive_entry*)> entry(archive_entry_new(), &archive_entry_free);
