@@ -1,54 +1,37 @@
 #include "base/os/program_pages.h"
 
+#include <link.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
-
-#include "base/os/file.h"
-#include "base/split.h"
 
 namespace bk::os {
 namespace {
 
-struct Mapping {
-  uintptr_t begin = 0, end = 0;
-  bool clean_file = false;
-};
-
-// A mapping's first line of smaps: "55d0-55e0 r-xp 0000 fe:00 1234    /usr/bin/x"; nothing for its other lines ("Rss:  4 kB").
-bool ParseHead(std::string_view line, Mapping& out) {
-  std::vector<std::string_view> fields = SplitNonEmpty(line, ' ');
-  if (fields.size() < 5 || fields[0].ends_with(':')) return false;
-  std::string_view range = fields[0], access = fields[1];
-  const char* last = range.data() + range.size();
-  auto [dash, failed] = std::from_chars(range.data(), last, out.begin, 16);
-  if (failed != std::errc() || dash == last || *dash != '-') return false;
-  if (std::from_chars(dash + 1, last, out.end, 16).ec != std::errc()) return false;
-  out.clean_file = fields.size() > 5 && fields[5].starts_with('/') && access.size() == 4 && access[1] == '-' && access[3] == 'p';
-  return true;
-}
-
-absl::Status Unmap(const Mapping& mapping) {
-  if (!mapping.clean_file || madvise(reinterpret_cast<void*>(mapping.begin), mapping.end - mapping.begin, MADV_DONTNEED) == 0) return absl::OkStatus();
-  return ErrnoError(errno, "madvise(MADV_DONTNEED)");
+// Segments that are not writable: code and constants. What relocations changed lies in writable ones, even where the loader
+// made it read-only afterwards (PT_GNU_RELRO).
+int UnmapSegments(dl_phdr_info* object, size_t, void* error) {
+  const uintptr_t page = static_cast<uintptr_t>(getpagesize());
+  uintptr_t vdso = getauxval(AT_SYSINFO_EHDR);
+  for (int i = 0; i < object->dlpi_phnum; ++i) {
+    const ElfW(Phdr)& segment = object->dlpi_phdr[i];
+    if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) != 0) continue;
+    uintptr_t begin = object->dlpi_addr + segment.p_vaddr, end = begin + segment.p_memsz;
+    begin -= begin % page;
+    if (begin == vdso) continue;  // the kernel's own, of no file
+    if (madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED) != 0) *static_cast<int*>(error) = errno;
+  }
+  return 0;
 }
 
 }  // namespace
 
 absl::Status UnmapCleanPages() {
-  BK_TRY(std::string text, ReadFile("/proc/self/smaps"));
-  Mapping mapping;
-  for (std::string_view line : Split(text, '\n')) {
-    Mapping next;
-    if (ParseHead(line, next)) {
-      BK_RETURN_IF_ERROR(Unmap(mapping));
-      mapping = next;
-    } else if (line.starts_with("Anonymous:") && SplitNonEmpty(line, ' ').at(1) != "0") {
-      mapping.clean_file = false;  // changed before it became read-only, as relocations are: not in the file
-    }
-  }
-  return Unmap(mapping);
+  int error = 0;
+  dl_iterate_phdr(&UnmapSegments, &error);  // holds the loader's lock: no address changes its owner
+  return error == 0 ? absl::OkStatus() : ErrnoError(error, "madvise(MADV_DONTNEED)");
 }
 
 }  // namespace bk::os
