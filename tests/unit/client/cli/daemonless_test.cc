@@ -30,9 +30,6 @@ class Installation {
     options.argv = {buildctl(), "--daemonless", "build", "--frontend", "x", "--progress=quiet"};
     options.replace_env = true;
     options.env = {"HOME=" + temp_.path(), "PATH=/usr/bin:/bin", "BUILDKIT_DAEMONLESS_DIR=" + temp_.path() + "/own", "BUILDKITD_FLAGS=" + daemon_flags};
-    for (const char* name : {"ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"}) {  // a build with sanitizers
-      if (const char* value = getenv(name)) options.env.push_back(StrCat(name, "=", value));
-    }
     return *os::Process::Start(options);
   }
   std::string buildctl() const { return temp_.path() + "/bin/buildctl"; }
