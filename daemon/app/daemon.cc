@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <thread>
 
+#include "base/go_parse.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/os/file.h"
@@ -39,6 +40,7 @@
 #include "proto/wire/tls.h"
 #include "sandbox/exec/deferred_executor.h"
 #include "sandbox/exec/runtime_executor.h"
+#include "sandbox/net/table.h"
 #include "sandbox/oci/platforms.h"
 
 namespace bk::app {
@@ -88,13 +90,39 @@ std::string HostName() {
   return name;
 }
 
+bool IsTrue(const char* variable) {
+  const char* value = getenv(variable);
+  return value != nullptr && ParseBool(value).value_or(false);
+}
+
+net::NetworkOptions NetworkOf(const config::Config& config) {
+  const config::OciWorker& worker = config.oci;
+  const char* lock = getenv("BUILDKIT_CNI_INIT_LOCK_PATH");
+  return {.mode = worker.network_mode,
+          .dir = os::JoinPath(config.root, "net/cni"),
+          .config_path = worker.cni_config,
+          .plugin_dir = worker.cni_plugin_dir,
+          .pool_size = worker.cni_pool_size,
+          .bridge_name = worker.bridge_name,
+          .bridge_subnet = worker.bridge_subnet,
+          .bridge_auto = IsTrue("BUILDKIT_NETWORK_BRIDGE_AUTO"),
+          .rootless = worker.rootless,
+          .init_lock = lock == nullptr ? "" : lock};
+}
+
+// As the original tells it: a bridge is a CNI network too.
+std::string NetworkLabel(const config::Config& config) {
+  std::string mode = net::ResolveMode(NetworkOf(config));
+  return mode == "bridge" ? "cni" : mode;
+}
+
 absl::StatusOr<frontend::WorkerInfo> DescribeWorker(const config::Config& config, const std::string& snapshotter) {
   frontend::WorkerInfo worker;
   BK_ASSIGN(worker.id, WorkerId(config.root));
   const std::string prefix = "org.mobyproject.buildkit.worker.";
   worker.labels = {{prefix + "executor", "oci"},
                    {prefix + "hostname", HostName()},
-                   {prefix + "network", config.oci.network_mode == "auto" ? "host" : config.oci.network_mode},
+                   {prefix + "network", NetworkLabel(config)},
                    {prefix + "oci.process-mode", config.oci.no_process_sandbox ? "no-sandbox" : "sandbox"},
                    {prefix + "selinux.enabled", "false"},
                    {prefix + "snapshotter", snapshotter}};
@@ -126,6 +154,7 @@ struct Daemon::Rooms {
   std::unique_ptr<cache::Store> store;
   std::unique_ptr<history::Records> records;
   std::unique_ptr<cdi::Registry> devices;
+  std::unique_ptr<net::Provider> network;  // null: steps share the host's, or have none
   std::unique_ptr<exec::DeferredExecutor> executor;
   session::ConnectedSessions sessions;
   std::unique_ptr<registry::Registry> registry;
@@ -171,9 +200,12 @@ absl::Status Daemon::Rooms::OpenStore() {
                                                                      .remove_blob = [this](const Digest& digest) { return store->RemoveUnkeptBlob(digest); },
                                                                      .limits = {.max_age_ns = config.history.max_age_ns, .max_entries = config.history.max_entries}});
   BK_RETURN_IF_ERROR(records->Load());
+  net::NetworkOptions networks = NetworkOf(config);
+  BK_ASSIGN(network, net::MakeProvider(networks));
+  runtime.network = network.get();
+  log::Info(StrCat("network mode ", config.oci.network_mode, ": ", net::ResolveMode(networks)));
   executor = std::make_unique<exec::DeferredExecutor>([runtime] { return exec::MakeRuntimeExecutor(runtime); });
   if (!config.cdi_disabled) devices = std::make_unique<cdi::Registry>(config.cdi_spec_dirs, config.cdi_auto_allowed);
-  if (config.oci.network_mode == "auto") log::Info("network mode auto: steps use the host's network (private networks are not built yet)");
   return absl::OkStatus();
 }
 

@@ -40,6 +40,14 @@ absl::StatusOr<int> Parallelism(int64_t number) {
   return static_cast<int>(number);
 }
 
+constexpr size_t kInterfaceName = 15;  // bytes, netdevice(7)
+constexpr int64_t kMostNetworks = 1000;
+
+absl::StatusOr<int> PoolSize(int64_t number) {
+  if (number < 0 || number > kMostNetworks) return InvalidArgument("a pool of ", number, " networks (0 to ", kMostNetworks, ")");
+  return static_cast<int>(number);
+}
+
 GcPolicyText ReadRule(const Table& from) {
   GcPolicyText rule;
   Take<bool>(from, "all", rule.all);
@@ -61,6 +69,11 @@ absl::Status ApplyWorker(const Table& from, OciWorker& worker) {
   Take<bool>(from, "rootless", worker.rootless);
   Take<bool>(from, "noProcessSandbox", worker.no_process_sandbox);
   Take<std::string>(from, "networkMode", worker.network_mode);
+  Take<std::string>(from, "cniConfigPath", worker.cni_config);
+  Take<std::string>(from, "cniBinaryPath", worker.cni_plugin_dir);
+  if (const int64_t* number = Get<int64_t>(from, "cniPoolSize")) BK_ASSIGN(worker.cni_pool_size, PoolSize(*number));
+  Take<std::string>(from, "bridgeName", worker.bridge_name);
+  Take<std::string>(from, "bridgeSubnet", worker.bridge_subnet);
   Take<std::string>(from, "defaultCgroupParent", worker.cgroup_parent);
   if (const int64_t* number = Get<int64_t>(from, "max-parallelism")) BK_ASSIGN(worker.max_parallelism, Parallelism(*number));
   Take<bool>(from, "gc", worker.gc);
@@ -111,9 +124,12 @@ absl::Status CheckWorker(const OciWorker& worker, bool user_namespace) {
   if (std::find(std::begin(snapshotters), std::end(snapshotters), worker.snapshotter) == std::end(snapshotters)) {
     return InvalidArgument("unknown snapshotter name: ", Quote(worker.snapshotter), " (use auto, overlayfs, fuse-overlayfs or native)");
   }
-  if (worker.network_mode == "bridge" || worker.network_mode == "cni") return Unimplemented("network mode ", Quote(worker.network_mode), " is not built yet (use auto, host or none)");
-  if (worker.network_mode != "auto" && worker.network_mode != "host" && worker.network_mode != "none") {
-    return InvalidArgument("invalid network mode: ", Quote(worker.network_mode), " (use auto, host or none)");
+  const char* const modes[] = {"auto", "bridge", "cni", "host", "none"};
+  if (std::find(std::begin(modes), std::end(modes), worker.network_mode) == std::end(modes)) {
+    return InvalidArgument("invalid network mode: ", Quote(worker.network_mode), " (use auto, bridge, cni, host or none)");
+  }
+  if (worker.bridge_name.empty() || worker.bridge_name.size() > kInterfaceName || worker.bridge_name.find_first_of("/ \t\n") != std::string::npos) {
+    return InvalidArgument("bridge name ", Quote(worker.bridge_name), " is no name of an interface (1 to ", kInterfaceName, " bytes without / and blanks)");
   }
   if (worker.rootless && !user_namespace) {
     return InvalidArgument("rootless mode requires to be executed as the mapped root in a user namespace; you may use RootlessKit for setting up the namespace");
@@ -233,6 +249,9 @@ absl::Status ApplyFlags(const flags::Values& values, Config& config) {
   text("oci-worker-snapshotter", worker.snapshotter);
   text("oci-worker-binary", worker.binary);
   text("oci-worker-net", worker.network_mode);
+  text("oci-cni-config-path", worker.cni_config);
+  text("oci-cni-binary-dir", worker.cni_plugin_dir);
+  if (values.IsSet("oci-cni-pool-size")) BK_ASSIGN(worker.cni_pool_size, PoolSize(values.Int("oci-cni-pool-size")));
   yes("oci-worker-rootless", worker.rootless);
   yes("oci-worker-no-process-sandbox", worker.no_process_sandbox);
   if (values.IsSet("oci-max-parallelism")) BK_ASSIGN(worker.max_parallelism, Parallelism(values.Int("oci-max-parallelism")));

@@ -108,6 +108,7 @@ absl::StatusOr<Parsed> Parse(const std::vector<std::string>& args, const Surroun
   config.rootless = config.oci.rootless = here.in_user_namespace;
   config.cdi_spec_dirs = {"/etc/cdi", "/var/run/cdi", "/etc/buildkit/cdi"};
   config.certificate_roots = {paths.certificates};
+  config.oci.cni_config = paths.cni_config;
   config.log_level = values.String("log-level");  // $BUILDKITD_LOG_LEVEL or the default
   BK_RETURN_IF_ERROR(ReadConfigFile(values.String("config"), values, config));
   BK_RETURN_IF_ERROR(ApplyFlags(values, config));

@@ -55,7 +55,10 @@ struct OciWorker {
   std::string snapshotter = "auto";
   std::string binary;
   bool rootless = false, no_process_sandbox = false;
-  std::string network_mode = "auto";  // auto, host, none
+  std::string network_mode = "auto";  // auto, host, none, cni, bridge
+  std::string cni_config, cni_plugin_dir = "/opt/cni/bin";
+  int cni_pool_size = 0;
+  std::string bridge_name = "buildkit0", bridge_subnet = "10.10.0.0/16";
   std::string cgroup_parent;          // "" = none
   int max_parallelism = 0;            // 0: no limit
   bool gc = true;

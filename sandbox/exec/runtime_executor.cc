@@ -115,6 +115,11 @@ class RuntimeExecutor : public Executor {
     input.id = given_id.empty() ? NewId() : given_id;
     BK_RETURN_IF_ERROR(CheckId(input.id));
     BK_ASSIGN(input.resolv_conf, resolv_conf_.Get(options_.dns, process.network));
+    std::unique_ptr<net::Namespace> network;  // lent until the step is gone
+    if (options_.network != nullptr && process.network == NetworkMode::kUnset) {
+      BK_ASSIGN(network, options_.network->Get(cancel, process.hostname));
+      input.network_namespace = network->path();
+    }
     BK_TRY(oci::StepFile hosts, oci::MakeHostsFile(options_.root, process.hostname, process.extra_hosts));
     input.hosts = hosts.path();
     BK_TRY(Bundle bundle, Bundle::Make(StrCat(options_.root, "/", input.id), root));

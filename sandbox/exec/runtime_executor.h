@@ -8,6 +8,7 @@
 #include <string>
 
 #include "sandbox/exec/executor.h"
+#include "sandbox/net/provider.h"
 #include "sandbox/oci/host.h"
 #include "sandbox/oci/resolv_conf.h"
 
@@ -18,7 +19,8 @@ struct RuntimeOptions {
   std::string binary;  // "" = the first of buildkit-runc, runc, crun that works
   bool rootless = false;
   bool process_sandbox = true;
-  bool no_network = false;    // steps that do not ask for a network get none (else the host's)
+  bool no_network = false;    // steps that do not ask for a network get none (else `network`, or the host's)
+  net::Provider* network = nullptr;  // outlives the executor
   std::string cgroup_parent;  // "" = none
   oci::DnsConfig dns;
   std::optional<oci::HostFacts> host;  // empty: found out

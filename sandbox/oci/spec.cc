@@ -172,7 +172,8 @@ absl::StatusOr<Spec> MakeSpec(const SpecInput& input) {
   if (input.process_sandbox) spec.namespaces.emplace_back("pid");
   spec.namespaces.insert(spec.namespaces.end(), {"ipc", "uts", "mount"});
   bool none = process.network == exec::NetworkMode::kNone || (process.network == exec::NetworkMode::kUnset && input.no_network);
-  if (none) spec.namespaces.emplace_back("network");
+  if (process.network == exec::NetworkMode::kUnset) spec.network_namespace = input.network_namespace;
+  if (none || !spec.network_namespace.empty()) spec.namespaces.emplace_back("network");
   if (input.host.cgroup2_alone) spec.namespaces.emplace_back("cgroup");
   SetSecurity(input, spec);
   spec.mounts = DefaultMounts(input);

@@ -52,6 +52,7 @@ struct Spec {
   std::optional<SpecResources> resources;  // absent in rootless
   std::vector<SpecDevice> devices;
   std::vector<std::string> namespaces;
+  std::string network_namespace;  // path of the one to join; "" = a new one, if `namespaces` has it
   std::optional<SeccompContext> seccomp;  // absent: unconfined
   std::string seccomp_program;            // of `seccomp`, for a runtime that takes it ready-made (crun); "" = it makes its own
   std::vector<std::string> masked_paths, readonly_paths;
@@ -75,6 +76,7 @@ struct SpecInput {
   bool process_sandbox = true;
   bool device_filter = true;
   bool no_network = false;   // of steps that do not ask for one
+  std::string network_namespace;  // of those, when they share no host's: its path
   bool old_version = false;  // for a runtime that takes kOldSpecVersion only
   HostFacts host;
 };

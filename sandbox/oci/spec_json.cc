@@ -251,6 +251,7 @@ void WriteLinux(GoJsonWriter& w, const Spec& spec) {
   for (const std::string& type : spec.namespaces) {
     w.BeginObject();
     Text(w, "type", type);
+    if (type == "network" && !spec.network_namespace.empty()) Text(w, "path", spec.network_namespace);
     w.EndObject();
   }
   w.EndArray();

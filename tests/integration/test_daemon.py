@@ -38,7 +38,6 @@ class Life(Case):
             (["--tlscert", "x"], "", "not built yet"),
             (["--oci-worker-snapshotter", "nosuch"], "", "nosuch"),
             (["--oci-worker-binary", "nosuch-runc"], "", "nosuch-runc"),
-            (["--oci-worker-net", "bridge"], "", "not built yet"),
             ([], "root = 5\n", r"line 1|:1:|1:"),
             ([], "[nosuch]\nx = 1\n", "nosuch"),
             ([], "[system]\nplatformsCacheMaxAge = 5\n", "not built yet"),

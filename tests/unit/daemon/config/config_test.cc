@@ -60,7 +60,6 @@ TEST_CASE("records of builds stay by age and number; a table says both") {  // D
 TEST_CASE("flags and keys that are not built are refused by name") {
   CHECK(ErrorOf(Parse({"--debugaddr=:6060"}, Root())) == "--debugaddr is not built yet");
   CHECK(Has(ErrorOf(Parse({"--containerd-worker=true"}, Root())), "containerd worker is not built yet"));
-  CHECK(Has(ErrorOf(Parse({"--oci-worker-net=cni"}, Root())), "not built yet"));
   CHECK(Has(ErrorOf(ParseWith("[system]\nplatformsCacheMaxAge = 5\n")), "not built yet: system.platformsCacheMaxAge (line 2"));
   CHECK(Has(ErrorOf(ParseWith("[worker.containerd]\nenabled = true\n")), "not built yet"));
   CHECK(ParseWith("[worker.containerd]\nenabled = false\n").ok());
@@ -117,6 +116,31 @@ TEST_CASE("in a user namespace rootless is the default, and the variable of the 
   CHECK(parsed->config.oci.no_process_sandbox);
   CHECK(parsed->config.root == "/home/alice/.local/share/buildkit");
   CHECK(parsed->config.log_level == "error");
+}
+
+TEST_CASE("private networks: flags, keys and their defaults (DMN-032, DMN-033, DMN-044, DMN-074, DMN-075)") {
+  OciWorker plain = Parse({}, Root())->config.oci;
+  CHECK(plain.network_mode == "auto");
+  CHECK(plain.cni_config == "/etc/buildkit/cni.json");
+  CHECK(plain.cni_plugin_dir == "/opt/cni/bin");
+  CHECK(plain.cni_pool_size == 0);
+  CHECK(plain.bridge_name == "buildkit0");
+  CHECK(plain.bridge_subnet == "10.10.0.0/16");
+  OciWorker flags = Parse({"--oci-worker-net=cni", "--oci-cni-config-path=/a.conflist", "--oci-cni-binary-dir=/b", "--oci-cni-pool-size=3"}, Root())->config.oci;
+  CHECK(flags.network_mode == "cni");
+  CHECK(flags.cni_config == "/a.conflist");
+  CHECK(flags.cni_plugin_dir == "/b");
+  CHECK(flags.cni_pool_size == 3);
+  auto file = ParseWith("[worker.oci]\nnetworkMode = \"bridge\"\ncniConfigPath = \"/c\"\ncniBinaryPath = \"/d\"\ncniPoolSize = 16\nbridgeName = \"br7\"\nbridgeSubnet = \"10.7.0.0/24\"\n");
+  REQUIRE(file.ok());
+  CHECK(file->config.oci.network_mode == "bridge");
+  CHECK(file->config.oci.cni_config == "/c");
+  CHECK(file->config.oci.cni_plugin_dir == "/d");
+  CHECK(file->config.oci.cni_pool_size == 16);
+  CHECK(file->config.oci.bridge_name == "br7");
+  CHECK(file->config.oci.bridge_subnet == "10.7.0.0/24");
+  CHECK(Has(ErrorOf(Parse({"--oci-cni-pool-size=-1"}, Root())), "a pool of -1 networks (0 to 1000)"));
+  CHECK(Has(ErrorOf(ParseWith("[worker.oci]\nbridgeName = \"a-name-that-is-too-long\"\n")), "is no name of an interface (1 to 15 bytes"));
 }
 
 TEST_CASE("help and version are printed, and help hides what is not built") {
