@@ -84,28 +84,37 @@ struct Plan {
 }
 
 #ifdef BK_SANITIZED
-constexpr bool kShareMemory = false;  // their bookkeeping would be shared too
+// fork(2) itself, since sanitizers know it: a child that they do not know of may wait forever for a lock of theirs, which
+// another thread held when it was made; and their bookkeeping must not be shared.
+pid_t StartPlain(const Plan& plan, int* pidfd) {
+  pid_t pid = fork();
+  if (pid == 0) RunAfterFork(plan);
+  if (pid > 0) *pidfd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
+  return pid;
+}
 #else
-constexpr bool kShareMemory = true;
-#endif
 constexpr size_t kChildStackBytes = 64 << 10;
 
 // As vfork(2): the child runs in the parent's memory, on a stack of its own, while this thread stands still. Copying the
 // page tables of a large daemon costs more than the exec.
-pid_t StartSharing(const Plan& plan, int* pidfd) {
+pid_t StartPlain(const Plan& plan, int* pidfd) {
   auto stack = std::make_unique_for_overwrite<char[]>(kChildStackBytes);
   auto run = [](void* argument) -> int { RunAfterFork(*static_cast<const Plan*>(argument)); };
   char* top = stack.get() + kChildStackBytes;
   top -= reinterpret_cast<uintptr_t>(top) % 16;
   return clone(run, top, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, const_cast<Plan*>(&plan), pidfd);
 }
+#endif
 
-pid_t Clone(uint64_t flags, int* pidfd) {
+// In new namespaces.
+pid_t StartIn(const Plan& plan, uint64_t flags, int* pidfd) {
   clone_args args{};
   args.flags = flags | CLONE_PIDFD;
   args.pidfd = reinterpret_cast<uint64_t>(pidfd);
   args.exit_signal = SIGCHLD;
-  return static_cast<pid_t>(syscall(SYS_clone3, &args, sizeof args));
+  auto pid = static_cast<pid_t>(syscall(SYS_clone3, &args, sizeof args));
+  if (pid == 0) RunAfterFork(plan);
+  return pid;
 }
 
 absl::StatusOr<ExitStatus> Reap(int pidfd) {
@@ -193,13 +202,7 @@ absl::StatusOr<Process> Process::Start(const ProcessOptions& options) {
   sigset_t all, old;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, &old);
-  pid_t pid;
-  if (kShareMemory && options.clone_flags == 0) {
-    pid = StartSharing(plan, &pidfd);
-  } else {
-    pid = Clone(options.clone_flags, &pidfd);
-    if (pid == 0) RunAfterFork(plan);
-  }
+  pid_t pid = options.clone_flags == 0 ? StartPlain(plan, &pidfd) : StartIn(plan, options.clone_flags, &pidfd);
   int clone_error = errno;
   pthread_sigmask(SIG_SETMASK, &old, nullptr);
   if (pid < 0) return ErrnoError(clone_error, StrCat("start ", Quote(options.argv[0])));
