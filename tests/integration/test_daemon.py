@@ -35,7 +35,7 @@ class Life(Case):
     def test_settings_are_checked(self):  # DMN-004, DMN-029
         for flags, config, word in (
             (["--nosuch"], "", "flag provided but not defined: -nosuch"),
-            (["--tlscert", "x"], "", "not built yet"),
+            (["--tlscert", "x"], "", "you must specify key and cert file if one is specified"),
             (["--oci-worker-snapshotter", "nosuch"], "", "nosuch"),
             (["--oci-worker-binary", "nosuch-runc"], "", "nosuch-runc"),
             ([], "root = 5\n", r"line 1|:1:|1:"),
