@@ -59,7 +59,12 @@ absl::StatusOr<std::unique_ptr<Namespace>> PooledProvider::Get(const CancelToken
   }
   if (id.empty()) {
     auto made = maker_.make(cancel, hostname);
-    if (!made.ok() && hostname.empty()) state_.With([](State& s) { s.total--; });
+    if (!made.ok() && hostname.empty()) {
+      state_.Change([](State& s) {
+        s.total--;
+        s.changed = true;  // one fewer than the keeper has seen
+      });
+    }
     BK_ASSIGN(id, std::move(made));
   }
   return std::make_unique<Lent>(*this, std::move(id), !hostname.empty());

@@ -39,6 +39,10 @@ class PooledProvider : public Provider {
   ~PooledProvider() override;
   // One with a hostname is made for it, and taken away afterwards.
   absl::StatusOr<std::unique_ptr<Namespace>> Get(const CancelToken& cancel, const std::string& hostname) override;
+  // Namespaces that wait for a step.
+  size_t idle() const {
+    return state_.With([](const State& s) { return s.idle.size(); });
+  }
 
  private:
   class Lent;

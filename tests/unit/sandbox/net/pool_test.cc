@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <set>
+#include <thread>
 
 using namespace bk;
 using namespace bk::net;
@@ -44,13 +45,19 @@ struct Fake {
   Guarded<State> state;
 };
 
+void WaitForIdle(const PooledProvider& pool, size_t count) {
+  auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (pool.idle() != count && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  REQUIRE(pool.idle() == count);
+}
+
 }  // namespace
 
 TEST_CASE("networks are made before anybody asks, lent again, and all taken away at the end (EXE-045)") {
   Fake fake;
   {
     PooledProvider pool({.dir = "/d", .size = 2}, fake.Maker());
-    REQUIRE(fake.WaitForCount(2));
+    WaitForIdle(pool, 2);
     auto first = pool.Get(CancelToken::Never(), "").value(), second = pool.Get(CancelToken::Never(), "").value();
     CHECK(std::set<std::string>{first->path(), second->path()} == std::set<std::string>{"/d/n1", "/d/n2"});
     auto third = pool.Get(CancelToken::Never(), "").value();
@@ -76,7 +83,7 @@ TEST_CASE("without a pool a network is made when it is asked for, and kept for t
 TEST_CASE("a surplus network that nobody asks for is taken away") {
   Fake fake;
   PooledProvider pool({.dir = "/d", .size = 1, .grace = std::chrono::milliseconds(20)}, fake.Maker());
-  REQUIRE(fake.WaitForCount(1));
+  WaitForIdle(pool, 1);
   {
     auto a = pool.Get(CancelToken::Never(), "").value(), b = pool.Get(CancelToken::Never(), "").value();
     CHECK(fake.WaitForCount(2));
@@ -87,7 +94,7 @@ TEST_CASE("a surplus network that nobody asks for is taken away") {
 TEST_CASE("a step with a hostname gets a network of its own, for this step only") {
   Fake fake;
   PooledProvider pool({.dir = "/d", .size = 1}, fake.Maker());
-  REQUIRE(fake.WaitForCount(1));
+  WaitForIdle(pool, 1);
   { CHECK(pool.Get(CancelToken::Never(), "box").value()->path() == "/d/n2"); }
   CHECK(fake.WaitForCount(1));
   fake.state.With([](Fake::State& s) {
