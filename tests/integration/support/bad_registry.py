@@ -5,9 +5,9 @@ import io
 import json
 import os
 import tarfile
-import threading
 
 from . import image
+from .served import Served
 
 
 def tar(*entries):
@@ -23,7 +23,7 @@ def tar(*entries):
     return out.getvalue()
 
 
-class BadRegistry:
+class BadRegistry(Served):
     """`with BadRegistry() as bad: bad.add("name", [layer], answer=lambda data: data[:9])`; answer is for the last layer's blob."""
 
     def __init__(self):
@@ -80,11 +80,3 @@ class BadRegistry:
             self.answers[image.digest(packed[-1])] = answer
         self.tags[name] = image.digest(manifest_bytes)
         return f"{self.host}/{name}"
-
-    def __enter__(self):
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()

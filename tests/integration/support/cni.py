@@ -13,9 +13,9 @@ import shlex
 import shutil
 import socketserver
 import subprocess
-import threading
 
 from . import leaks, machine
+from .served import Served
 
 PLUGINS = "/usr/lib/cni"
 VERSION = "1.0.0"
@@ -103,7 +103,7 @@ class PrivateNetwork:
         shutil.rmtree(f"{RESERVED}/{self.name}", ignore_errors=True)
 
 
-class WebServer:
+class WebServer(Served):
     """`with WebServer("0.0.0.0") as web:` — answers at `web.port`; `web.askers` are the addresses of those who asked."""
 
     def __init__(self, address):
@@ -122,14 +122,6 @@ class WebServer:
         self.server = socketserver.ThreadingTCPServer((address, 0), Handler)  # http.server's asks for names of addresses
         self.server.daemon_threads = True
         self.port = self.server.server_address[1]
-
-    def __enter__(self):
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
 
 
 # Every plugin's result has one more interface, so that the next one shows what it was told.

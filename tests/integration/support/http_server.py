@@ -7,9 +7,9 @@ import http.server
 import os
 import ssl
 import subprocess
-import threading
 
 from . import machine
+from .served import Served
 
 
 def serve_tls(server):
@@ -40,7 +40,7 @@ class File:
     needs: str = ""        # the Authorization that has to come
 
 
-class HttpServer:
+class HttpServer(Served):
     def __init__(self, tls=False):
         self.files, self.requests = {}, []
         web = self
@@ -100,11 +100,3 @@ class HttpServer:
     def asked(self, path=""):
         """Methods of the requests so far, of one path or of all."""
         return [method for method, target, _ in self.requests if not path or target == path]
-
-    def __enter__(self):
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()

@@ -10,6 +10,8 @@ import threading
 import time
 import typing
 
+from .served import Served
+
 
 @dataclasses.dataclass
 class Rule:
@@ -26,7 +28,7 @@ class Rule:
     edit: typing.Callable = None  # of the answer's body; its length is then what it is
 
 
-class RegistryProxy:
+class RegistryProxy(Served):
     def __init__(self, upstream):
         self.rules, self.requests = [], []
         self.now, self.most_at_once = 0, 0  # requests for blobs
@@ -111,11 +113,3 @@ class RegistryProxy:
     def asked(self, method, pattern):
         """Paths of the requests so far."""
         return [path for command, path, _ in self.requests if command == method and re.search(pattern, path)]
-
-    def __enter__(self):
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()

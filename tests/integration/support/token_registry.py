@@ -2,13 +2,13 @@
 import base64
 import http.server
 import json
-import threading
 import urllib.parse
 
 from . import image
+from .served import Served
 
 
-class TokenRegistry:
+class TokenRegistry(Served):
     """`tokens`: the URL of another one's token server, in place of its own; `tls`: an ssl.SSLContext."""
 
     def __init__(self, name, password, tokens="", tls=None):
@@ -68,11 +68,3 @@ class TokenRegistry:
         self.tokens = tokens or f"{'https' if tls else 'http'}://{self.host}/token"
         if tls:
             self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
-
-    def __enter__(self):
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
