@@ -146,7 +146,6 @@ struct Call {
   std::thread thread;
 
   Call() {
-    signal(SIGPIPE, SIG_IGN);
     thread = std::thread([this] {
       status = ServeExec(cancel.token(), stream, [this](const std::string& id) { return id == "c" ? container : nullptr; });
     });

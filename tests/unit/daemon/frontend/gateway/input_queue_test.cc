@@ -2,7 +2,6 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <unistd.h>
 
 namespace bk::frontend::gateway {
@@ -16,7 +15,6 @@ std::string ReadAll(int fd) {
 }
 
 struct Queue {
-  Queue() { signal(SIGPIPE, SIG_IGN); }
   std::unique_ptr<InputQueue> queue = *InputQueue::Make();
   void Add(std::string bytes) { queue->Add(CancelToken::Never(), std::move(bytes)); }
 };
