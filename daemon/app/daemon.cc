@@ -110,19 +110,13 @@ net::NetworkOptions NetworkOf(const config::Config& config) {
           .init_lock = lock == nullptr ? "" : lock};
 }
 
-// As the original tells it: a bridge is a CNI network too.
-std::string NetworkLabel(const config::Config& config) {
-  std::string mode = net::ResolveMode(NetworkOf(config));
-  return mode == "bridge" ? "cni" : mode;
-}
-
-absl::StatusOr<frontend::WorkerInfo> DescribeWorker(const config::Config& config, const std::string& snapshotter) {
+absl::StatusOr<frontend::WorkerInfo> DescribeWorker(const config::Config& config, const std::string& snapshotter, const std::string& network_mode) {
   frontend::WorkerInfo worker;
   BK_ASSIGN(worker.id, WorkerId(config.root));
   const std::string prefix = "org.mobyproject.buildkit.worker.";
   worker.labels = {{prefix + "executor", "oci"},
                    {prefix + "hostname", HostName()},
-                   {prefix + "network", NetworkLabel(config)},
+                   {prefix + "network", network_mode == "bridge" ? "cni" : network_mode},
                    {prefix + "oci.process-mode", config.oci.no_process_sandbox ? "no-sandbox" : "sandbox"},
                    {prefix + "selinux.enabled", "false"},
                    {prefix + "snapshotter", snapshotter}};
@@ -154,6 +148,7 @@ struct Daemon::Rooms {
   std::unique_ptr<cache::Store> store;
   std::unique_ptr<history::Records> records;
   std::unique_ptr<cdi::Registry> devices;
+  std::string network_mode;                // not "auto": found out once
   std::unique_ptr<net::Provider> network;  // null: steps share the host's, or have none
   std::unique_ptr<exec::DeferredExecutor> executor;
   session::ConnectedSessions sessions;
@@ -191,7 +186,6 @@ absl::Status Daemon::Rooms::OpenStore() {
   runtime.binary = config.oci.binary;
   runtime.rootless = config.oci.rootless;
   runtime.process_sandbox = !config.oci.no_process_sandbox;
-  runtime.no_network = config.oci.network_mode == "none";
   runtime.cgroup_parent = config.oci.cgroup_parent;
   runtime.dns = {.nameservers = config.dns.nameservers, .options = config.dns.options, .search_domains = config.dns.search_domains};
   BK_ASSIGN(store, cache::Store::Open({.root = config.root, .snapshotter = config.oci.snapshotter, .before_recovery = [&runtime] { return exec::EndStepsOfEarlierDaemon(runtime); }}));
@@ -201,9 +195,11 @@ absl::Status Daemon::Rooms::OpenStore() {
                                                                      .limits = {.max_age_ns = config.history.max_age_ns, .max_entries = config.history.max_entries}});
   BK_RETURN_IF_ERROR(records->Load());
   net::NetworkOptions networks = NetworkOf(config);
+  network_mode = networks.mode = net::ResolveMode(networks);
+  log::Info(StrCat("network mode ", config.oci.network_mode, ": ", network_mode));
   BK_ASSIGN(network, net::MakeProvider(networks));
   runtime.network = network.get();
-  log::Info(StrCat("network mode ", config.oci.network_mode, ": ", net::ResolveMode(networks)));
+  runtime.no_network = network_mode == "none";
   executor = std::make_unique<exec::DeferredExecutor>([runtime] { return exec::MakeRuntimeExecutor(runtime); });
   if (!config.cdi_disabled) devices = std::make_unique<cdi::Registry>(config.cdi_spec_dirs, config.cdi_auto_allowed);
   return absl::OkStatus();
@@ -238,7 +234,7 @@ absl::Status Daemon::Rooms::MakeEngine() {
   results = std::make_unique<ops::RefResultStorage>(&store->manager());
   solver = std::make_unique<solver::Solver>(&store->keys(), results.get());
   exporters = exporter::MakeExporters({.content = &store->content(), .leases = &store->leases(), .sessions = &sessions, .registry = registry.get(), .temp_dir = config.root + "/tmp"});
-  BK_TRY(frontend::WorkerInfo worker, DescribeWorker(config, store->snapshotter_name()));
+  BK_TRY(frontend::WorkerInfo worker, DescribeWorker(config, store->snapshotter_name(), network_mode));
   llb::EngineParts parts;
   parts.solver = solver.get();
   parts.cache = &store->manager();

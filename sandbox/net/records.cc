@@ -33,7 +33,7 @@ void RemoveNotedBridge(const std::string& dir) {
 
 std::string RecordJson(const NetworkRecord& record) {
   const Attachment& to = record.attachment;
-  return Json{{"list", NetworkListJson(record.list)}, {"id", to.id}, {"netns", to.netns}, {"hostname", to.hostname}, {"dirs", to.plugin_dirs}, {"result", record.result}}.dump();
+  return Json{{"list", NetworkListJson(record.list)}, {"hostname", to.hostname}, {"dirs", to.plugin_dirs}, {"result", record.result}}.dump();
 }
 
 absl::StatusOr<NetworkRecord> ParseRecord(const std::string& json) {
@@ -42,7 +42,7 @@ absl::StatusOr<NetworkRecord> ParseRecord(const std::string& json) {
   auto text = [&](const char* key) { return top.contains(key) && top[key].is_string() ? top[key].get<std::string>() : std::string(); };
   NetworkRecord record;
   BK_ASSIGN(record.list, ParseNetworkList(text("list"), true));
-  record.attachment = {.id = text("id"), .netns = text("netns"), .hostname = text("hostname"), .plugin_dirs = {}};
+  record.attachment.hostname = text("hostname");
   for (const Json& dir : top.contains("dirs") ? top["dirs"] : Json::array()) {
     if (dir.is_string()) record.attachment.plugin_dirs.push_back(dir);
   }
@@ -74,7 +74,8 @@ void RemoveNetwork(const std::string& dir, const std::string& id) {
     auto record = ParseRecord(*text);
     absl::Status removed = record.status();
     if (record.ok()) {
-      if (!IsPinned(pin)) record->attachment.netns.clear();
+      record->attachment.id = id;
+      record->attachment.netns = IsPinned(pin) ? pin : "";
       removed = DelNetwork(record->list, record->attachment, record->result);
     }
     if (!removed.ok()) log::Warning("a network of steps was not taken away cleanly", {{"network", id}, {"error", Message(removed)}});

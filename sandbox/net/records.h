@@ -12,7 +12,7 @@ namespace bk::net {
 
 struct NetworkRecord {
   NetworkList list;
-  Attachment attachment;
+  Attachment attachment;  // its id and netns follow from the place of the record, and are not written
   std::string result;  // of ADD, "" = it did not end
 };
 

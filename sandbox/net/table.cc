@@ -86,7 +86,7 @@ absl::Status CheckHostname(const std::string& hostname) {
   return plain ? absl::OkStatus() : InvalidArgument("hostname ", Quote(hostname), " cannot be told to a CNI network (letters, digits, - and . only)");
 }
 
-// Shared by the two functions of a maker.
+// How a provider makes networks.
 struct Making {
   NetworkOptions options;
   Network network;

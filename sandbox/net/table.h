@@ -9,7 +9,7 @@
 namespace bk::net {
 
 struct NetworkOptions {
-  std::string mode = "auto";  // auto, host, none, cni or bridge
+  std::string mode = "auto";  // auto (ResolveMode), host, none, cni or bridge
   std::string dir;            // state, absolute; of one daemon at a time
   std::string config_path;    // of cni: a list if it ends with .conflist, else one plugin's configuration
   std::string plugin_dir;
@@ -20,7 +20,7 @@ struct NetworkOptions {
   std::string init_lock;  // a file that daemons of one host lock in turn while they make their first network; "" = none
 };
 
-// "host", "none", "cni" or "bridge"; of auto: bridge if that is wanted, cni if its configuration is there, else host.
+// "host", "none", "cni" or "bridge"; of auto, which depends on what is there just now: bridge if that is wanted, cni if its configuration is there, else host.
 std::string ResolveMode(const NetworkOptions& options);
 
 // Null for host and none. InvalidArgument or FailedPrecondition when a configuration cannot be read or means nothing; whether

@@ -1,12 +1,39 @@
 #include "sandbox/net/records.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <thread>
 
 #include "base/os/file.h"
+#include "base/split.h"
 #include "sandbox/net/table.h"
 
 using namespace bk;
 using namespace bk::net;
+
+namespace {
+
+// Whether somebody waits for the lock of the open file, or does so within some seconds: proc_locks(5).
+bool IsWaitedFor(int fd) {
+  struct stat info;
+  REQUIRE(fstat(fd, &info) == 0);
+  auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (std::chrono::steady_clock::now() < end) {
+    std::string locks = os::ReadFile("/proc/locks").value();
+    for (std::string_view line : Split(locks, '\n')) {
+      if (line.find("-> FLOCK") != line.npos && line.find(StrCat(":", info.st_ino, " ")) != line.npos) return true;
+    }
+    std::this_thread::yield();
+  }
+  return false;
+}
+
+}  // namespace
 
 TEST_CASE("a record that was written is read back") {
   NetworkRecord record{.list = BridgeList({.name = "br7", .subnet = "10.7.0.0/24"}),
@@ -14,8 +41,6 @@ TEST_CASE("a record that was written is read back") {
                        .result = R"({"ips":[]})"};
   NetworkRecord again = ParseRecord(RecordJson(record)).value();
   CHECK(NetworkListJson(again.list) == NetworkListJson(record.list));
-  CHECK(again.attachment.id == "i");
-  CHECK(again.attachment.netns == "/d/i");
   CHECK(again.attachment.hostname == "box");
   CHECK(again.attachment.plugin_dirs == record.attachment.plugin_dirs);
   CHECK(again.result == record.result);
@@ -53,6 +78,37 @@ TEST_CASE("auto: a bridge if it is wanted, a CNI network if its configuration is
   CHECK(ResolveMode(options) == "bridge");
   options.mode = "none";
   CHECK(ResolveMode(options) == "none");
+}
+
+TEST_CASE("a bridge: BuildKit's own plugins where all three are in PATH, and daemons take turns in making the first network (EXE-044, EXE-047, WRK-009)") {
+  os::TempDir temp = os::TempDir::Make("net").value();
+  std::string bin = temp.path() + "/bin", told = temp.path() + "/told", path = getenv("PATH");
+  REQUIRE(os::MakeDirs(bin, 0755).ok());
+  for (const char* name : {"buildkit-cni-bridge", "buildkit-cni-host-local", "buildkit-cni-firewall"}) {
+    REQUIRE(os::WriteFile(StrCat(bin, "/", name), StrCat("#!/bin/sh\necho \"$CNI_COMMAND ", name, " $CNI_PATH\" >>", told, "\necho '{}'\n"), 0755).ok());
+  }
+  NetworkOptions options;
+  options.dir = temp.path() + "/state/cni";
+  options.mode = "bridge";
+  options.plugin_dir = temp.path() + "/none";
+  options.bridge_name = "bk-nosuch";
+  options.init_lock = temp.path() + "/lock";
+  setenv("PATH", (bin + ":" + path).c_str(), 1);
+  auto made = MakeProvider(options);
+  setenv("PATH", path.c_str(), 1);
+  REQUIRE_MESSAGE(made.ok(), Message(made.status()));
+  os::UniqueFd held = os::Open(options.init_lock, O_CREAT | O_RDWR | O_CLOEXEC, 0600).value();
+  REQUIRE(flock(held.get(), LOCK_EX) == 0);
+  std::thread step([&] { CHECK((*made)->Get(CancelToken::Never(), "").ok()); });
+  CHECK(IsWaitedFor(held.get()));
+  CHECK_FALSE(os::Exists(told));
+  held.Reset();
+  step.join();
+  made->reset();
+  std::string lines;
+  for (const char* line : {"ADD buildkit-cni-bridge ", "ADD buildkit-cni-firewall ", "DEL buildkit-cni-firewall ", "DEL buildkit-cni-bridge "}) lines += StrCat(line, bin, "\n");
+  CHECK(os::ReadFile(told).value() == lines);
+  CHECK(os::ListDir(options.dir).value().empty());
 }
 
 TEST_CASE("a configuration that cannot be used is told before the first step, with its name (DMN-033)") {
